@@ -154,10 +154,10 @@ class _Rows:
         effects = []
         for first in range(0, len(order), AT_ONCE):
             some = slice(first, first + AT_ONCE)
-            used = np.ones((len(self.change), len(order[some])))
+            present = np.ones((len(self.change), len(order[some])))
             for place, own in enumerate(order[some]):
-                used[own, place] = 0.0
-            effects.append(self.effect(logits[:, some], lines[:, some], used))
+                present[own, place] = 0.0
+            effects.append(self.effect(logits[:, some], lines[:, some], present))
         return np.concatenate(effects)
 
 
@@ -168,12 +168,12 @@ def _without_each(
 
     `pull` is what each row adds to the equations that the fit solves; a column that only the cluster has stays.
     """
-    moved = []
+    estimates = []
     for own in order:
         part = x[own]
         rest = fit.information - (part * weight[own, None]).T @ part
-        moved.append(fit.params - _solved(rest, part.T @ pull[own]))
-    return np.column_stack(moved)
+        estimates.append(fit.params - _solved(rest, part.T @ pull[own]))
+    return np.column_stack(estimates)
 
 
 def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -181,8 +181,8 @@ def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
 
     An eigendecomposition takes ten times as long as Cholesky's, whose estimated condition says where it is needed.
     """
-    factor, failed = lapack.dpotrf(matrix)
-    if not failed and lapack.dpocon(factor, np.abs(matrix).sum(axis=0).max())[0] > SURE * len(matrix) * ALONE:
+    factor, info = lapack.dpotrf(matrix)
+    if not info and lapack.dpocon(factor, np.abs(matrix).sum(axis=0).max())[0] > SURE * len(matrix) * ALONE:
         return np.asarray(lapack.dpotrs(factor, right)[0])
     return np.asarray(np.linalg.pinv(matrix, rcond=ALONE, hermitian=True) @ right)
 
@@ -190,11 +190,11 @@ def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
 def _full_rank(covariates: np.ndarray) -> np.ndarray:
     """Return a constant and the covariates, scaled, without those that add nothing (by pivots of a QR)."""
     spread = covariates.std(axis=0)
-    scaled = np.ones((len(covariates), 1 + int((spread > 0).sum())))
+    standardized = np.ones((len(covariates), 1 + int((spread > 0).sum())))
     for place, column in enumerate(np.flatnonzero(spread > 0), 1):
-        scaled[:, place] = (covariates[:, column] - covariates[:, column].mean()) / spread[column]
-    pivots = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
-    return scaled if (used := pivots > 1e-8 * pivots[0]).all() else scaled[:, used]
+        standardized[:, place] = (covariates[:, column] - covariates[:, column].mean()) / spread[column]
+    pivots = np.abs(np.diag(np.linalg.qr(standardized, mode="r")))
+    return standardized if (independent := pivots > 1e-8 * pivots[0]).all() else standardized[:, independent]
 
 
 def _fitted(family: Family, outcome: np.ndarray, x: np.ndarray, weight: np.ndarray, start: np.ndarray) -> _Fit:
@@ -223,7 +223,7 @@ def _result(estimate: float, without: np.ndarray, d: np.ndarray, other: np.ndarr
     se = float(np.sqrt(((without - estimate) ** 2).sum() * (clusters - 1) / clusters))
     reach = t_critical(clusters - 1) * se
     p = float(2 * t_above(abs(estimate) / se, clusters - 1)) if se > 0 else float("nan")
-    compared = int(other.sum())
+    n_comparison = int(other.sum())
     return AdjustedEffect(
         estimate=estimate,
         se=se,
@@ -231,6 +231,6 @@ def _result(estimate: float, without: np.ndarray, d: np.ndarray, other: np.ndarr
         high=estimate + reach,
         p_value=p,
         n_treated=int(d.sum()),
-        n_comparison=compared,
+        n_comparison=n_comparison,
         clusters=clusters,
     )

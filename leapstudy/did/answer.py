@@ -197,6 +197,6 @@ def estimator_rows(answer: Answer) -> pd.DataFrame:
     others = own["estimator"].isin(
         [name for name in ESTIMATORS if not name.startswith("did_logodds") and name != "did"]
     )
-    kept = own[is_main | others]
-    labeled = kept.assign(label=kept["estimator"].map(ESTIMATORS), is_main=is_main[kept.index])
-    return labeled.sort_values("is_main", ascending=False, kind="stable")
+    estimators = own[is_main | others]
+    exhibit = estimators.assign(label=estimators["estimator"].map(ESTIMATORS), is_main=is_main[estimators.index])
+    return exhibit.sort_values("is_main", ascending=False, kind="stable")

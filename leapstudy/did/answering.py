@@ -125,8 +125,8 @@ def answer_all(
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
     rows = [] if pooled is None else pooled_rows(pooled, sample, names)
-    drawn, why = tried(data, sample)
-    rows += [] if drawn is None else [estimate_row(drawn, sample, ALL_DISTRICTS, all_name(data))]
+    draw, why = tried(data, sample)
+    rows += [] if draw is None else [estimate_row(draw, sample, ALL_DISTRICTS, all_name(data))]
     alone = infer(sample) if len(sample.treated) == 1 else None  # else its two pages would judge the one by two tests
     return PooledAnswer(
         **_led_by(alone, _with(fields, sample, [*rows, *_tested(alone, sample, all_name(data))], (*reason, *why))),
@@ -135,7 +135,7 @@ def answer_all(
         pooling=pooled,
         caterpillar=pd.DataFrame() if pooled is None else caterpillar_table(pooled, names),
         informed=None if beside is None else beside.shrinkage,
-        drawn=drawn,
+        drawn=draw,
         headline=None if alone is None else headline(alone)[0],
     )
 
@@ -174,9 +174,9 @@ def _shared(
     main, names = effects[spec], unit_names(data)
     points = replace(spec, scale="points")
     study = every_year(data, points, treated)[1]
-    shown = CHRONIC in outcomes_over_years(data, spec)
-    chronic = every_year(data, replace(points, outcome=CHRONIC), treated)[1] if shown else None
-    recovered, without = _rebound(data, spec, treated, names)
+    has_chronic = CHRONIC in outcomes_over_years(data, spec)
+    chronic = every_year(data, replace(points, outcome=CHRONIC), treated)[1] if has_chronic else None
+    rebound, without = _rebound(data, spec, treated, names)
     return main.sample, {
         "code": code,
         "district": district,
@@ -190,7 +190,7 @@ def _shared(
         "leave_one_out": _leave_one_out(main.sample, names),
         "event_study": study,
         "chronic": chronic,
-        "rebound": recovered,
+        "rebound": rebound,
         "not_possible": (*_left_out(data, main.sample, names), *reasons, *without),
         "sensitivity": examine(data, spec, treated, study, chronic, robust=robust),
     }

@@ -76,18 +76,18 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     """
     if strata.empty:
         raise BadInput(NOBODY_FOLLOWED)
-    kept = strata[strata["n_c"] >= fewest]
-    if kept.empty:
+    strata_at_risk = strata[strata["n_c"] >= fewest]
+    if strata_at_risk.empty:
         raise BadInput(f"{NO_STRATUM}has {fewest} comparison students: {NO_COMPARISON}.")
     pairs = (
-        kept.groupby(["g", "t"], sort=True)
+        strata_at_risk.groupby(["g", "t"], sort=True)
         .agg(n=("n_t", "sum"), gap=("gap", "sum"), base=("base", "min"))
         .reset_index()
     )
     all_n = strata.groupby(["g", "t"])["n_t"].sum()
     weight = sizes.groupby("g")["students"].sum()
     overlap = (pairs["n"] / all_n.reindex(pd.MultiIndex.from_frame(pairs[["g", "t"]])).to_numpy()).to_numpy()
-    numbered = kept.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
+    cells = strata_at_risk.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
     return AtRisk(
         pairs["g"].to_numpy(float),
         pairs["t"].to_numpy(int),
@@ -95,7 +95,7 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
         weight.reindex(pairs["g"]).to_numpy(float),
         overlap,
         pairs["base"].to_numpy(),
-        numbered.assign(share=numbered["n_t"] / numbered["n"]),
+        cells.assign(share=cells["n_t"] / cells["n"]),
         _refusals(strata, fewest),
     )
 
@@ -137,9 +137,9 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
 
     Columns as `leapstudy.students.risk_changes.influence_products` takes them.
     """
-    made = found.averages
-    rows, places = np.nonzero(made.combination[:-1])
-    weights = pd.DataFrame({"key": made.key[rows], "place": places, "weight": made.combination[rows, places]})
+    averages = found.averages
+    rows, places = np.nonzero(averages.combination[:-1])
+    weights = pd.DataFrame({"key": averages.key[rows], "place": places, "weight": averages.combination[rows, places]})
     cells = found.cells.merge(weights, on="place")
     estimate = found.estimate[cells["place"]]
     n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
@@ -156,13 +156,17 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
 
 def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
     """Return what each visited student adds to the averages because cohort sizes are estimated (as in R `did`)."""
-    made = found.averages
-    rows, places = np.nonzero(made.share_slope[:-1])
+    averages = found.averages
+    rows, places = np.nonzero(averages.share_slope[:-1])
     terms = pd.DataFrame(
-        {"key": made.key[rows], "g": found.cohort[places].astype(int), "intercept": made.share_slope[rows, places]}
+        {
+            "key": averages.key[rows],
+            "g": found.cohort[places].astype(int),
+            "intercept": averages.share_slope[rows, places],
+        }
     )
-    summed = terms.groupby(["key", "g"], as_index=False)["intercept"].sum()
-    return sizes[["district_code", "g", "part"]].merge(summed, on="g").assign(grp=group)
+    intercepts = terms.groupby(["key", "g"], as_index=False)["intercept"].sum()
+    return sizes[["district_code", "g", "part"]].merge(intercepts, on="g").assign(grp=group)
 
 
 def students_behind(found: AtRisk) -> tuple[np.ndarray, int]:
@@ -192,22 +196,24 @@ def at_risk_effects(
     visited
         All visited students, those included whom no risk set holds; the share covered is of them.
     """
-    made = found.averages
-    each, used = students_behind(found)
-    square = products.pivot(index="key", columns="key_of", values="product").reindex(index=made.key, columns=made.key)
-    inside = (made.key >= HEADLINE[0]) & (made.key <= HEADLINE[1])
-    with_mean = np.vstack([np.eye(len(made.key)), inside / inside.sum()])
+    averages = found.averages
+    each, students = students_behind(found)
+    square = products.pivot(index="key", columns="key_of", values="product").reindex(
+        index=averages.key, columns=averages.key
+    )
+    inside = (averages.key >= HEADLINE[0]) & (averages.key <= HEADLINE[1])
+    with_mean = np.vstack([np.eye(len(averages.key)), inside / inside.sum()])
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
-    overlap = float(made.combination[-1] @ found.overlap) if not visited else min(1.0, used / visited)
-    others = compared.set_index("key")["students"].reindex([*made.key, np.nan]).to_numpy(int)
+    overlap = float(averages.combination[-1] @ found.overlap) if not visited else min(1.0, students / visited)
+    others = compared.set_index("key")["students"].reindex([*averages.key, np.nan]).to_numpy(int)
     return Effects(
-        np.append(made.key, np.nan),
-        np.append(made.estimate, made.overall),
+        np.append(averages.key, np.nan),
+        np.append(averages.estimate, averages.overall),
         with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
-        made.combination @ (found.period - found.base),
+        averages.combination @ (found.period - found.base),
         float("inf"),
         "student",
-        cs_card("cs_at_risk", choices, "student", used, int(others[-1]), overlap),
-        np.append(each, used),
+        cs_card("cs_at_risk", choices, "student", students, int(others[-1]), overlap),
+        np.append(each, students),
         others,
     )

@@ -34,7 +34,7 @@ def comparison_codes(data: StudyData, comparison: Comparison) -> tuple[str, ...]
         For an unknown name or code, a code given twice, a treated district in the list, and an empty group.
     """
     if not isinstance(comparison, str):
-        return _listed(data, tuple(comparison))
+        return _distinct_codes(data, tuple(comparison))
     codes = _inside(data, comparison) - _treated(data)
     if not codes and not _inside(data) - _treated(data):
         many, program = data.state.unit.many, data.state.program.short
@@ -81,13 +81,13 @@ def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
     )
 
 
-def _known(data: StudyData, codes: Sequence[str]) -> None:
+def _require_known(data: StudyData, codes: Sequence[str]) -> None:
     """Raise `BadInput` for a code that the study does not have."""
-    known, unit = _inside(data), data.state.unit
+    codes_inside, unit = _inside(data), data.state.unit
     for code in codes:
-        if code not in known:
+        if code not in codes_inside:
             advice = f"Codes are text like {unit.code.example!r}, zeros included."
-            raise bad_value(f"{unit.one} code", code, [*sorted(known)[:3], "..."], advice)
+            raise bad_value(f"{unit.one} code", code, [*sorted(codes_inside)[:3], "..."], advice)
 
 
 @of_last
@@ -99,15 +99,15 @@ def _inside(data: StudyData, comparison: str = "") -> frozenset[str]:
     )
 
 
-def _listed(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct_codes(data: StudyData, codes: tuple[str, ...]) -> tuple[str, ...]:
     if not codes:
         raise BadInput(
             f"The comparison group is empty: the list holds no code. Give at least two {data.state.unit.one} codes."
         )
-    _known(data, codes)
-    repeated = sorted({code for code in codes if codes.count(code) > 1})
-    if repeated:
-        raise BadInput(f"The comparison group names {', '.join(repeated)} more than once. Name each once.")
+    _require_known(data, codes)
+    duplicates = sorted({code for code in codes if codes.count(code) > 1})
+    if duplicates:
+        raise BadInput(f"The comparison group names {', '.join(duplicates)} more than once. Name each once.")
     with_leap = sorted(_treated(data) & set(codes))
     if with_leap:
         raise BadInput(
@@ -132,16 +132,16 @@ def treated_codes(data: StudyData, comparison: Comparison, treated: Sequence[str
     BadInput
         For an unknown code, no district at all, and where none has a peer (with the reason).
     """
-    _known(data, treated)
+    _require_known(data, treated)
     if not treated:
         raise BadInput(f"No treated {data.state.unit.one} was given. Name at least one.")
     group = group_of(data, comparison) if isinstance(comparison, str) else None
     if group is None or not group.both_sides:
         return tuple(treated)
-    kept = tuple(code for code in treated if code in _inside(data, str(comparison)))
-    if not kept:
+    codes = tuple(code for code in treated if code in _inside(data, str(comparison)))
+    if not codes:
         raise BadInput(no_peer_reason(data, str(comparison), treated[0]))
-    return kept
+    return codes
 
 
 @of_last

@@ -104,10 +104,10 @@ def sample_from_panel(
     panel: Panel, data: StudyData, spec: Spec, treated: Sequence[str], years: Sequence[str] | None = None
 ) -> Sample:
     """Return the complete sample from a panel made once; see `build_sample`."""
-    kept = treated_codes(data, spec.comparison, treated)
+    treated_side = treated_codes(data, spec.comparison, treated)
     group = comparison_codes(data, spec.comparison)
-    refuse_overlap(kept, group)
-    return sample_of_codes(panel, spec, kept, group, years)
+    refuse_overlap(treated_side, group)
+    return sample_of_codes(panel, spec, treated_side, group, years)
 
 
 def sample_of_codes(
@@ -119,54 +119,54 @@ def sample_of_codes(
     """
     if spec.contrast not in panel.state.contrasts:
         raise bad_value("contrast", spec.contrast, panel.state.contrasts, "params/state.yml declares them.")
-    there, ended = _not_ended(panel, spec, kept)
-    clock = clock_of(panel.state, panel.starts, there)
+    codes, without_program = _not_ended(panel, spec, kept)
+    clock = clock_of(panel.state, panel.starts, codes)
     contrast = clock.contrasts()[spec.contrast]
     if not clock.is_calendar:
-        _refuse_beyond(panel, spec, clock, there)
-    asked = _before_ends(panel, clock, clock.usable(years), there) if years else contrast.years
-    pieces = [_figures(panel, spec, (*there, *group), clock.school_years(asked, start)) for start in clock.starts]
+        _refuse_beyond(panel, spec, clock, codes)
+    window = _before_ends(panel, clock, clock.usable(years), codes) if years else contrast.years
+    pieces = [_figures(panel, spec, (*codes, *group), clock.school_years(window, start)) for start in clock.starts]
     y, students = (np.stack(part) for part in zip(*pieces, strict=True))
-    n, started = len(there), np.array([clock.starts.index(panel.starts.get(code, clock.starts[0])) for code in there])
-    missing = tuple(code for code, row in zip(there, y[started, np.arange(n)], strict=True) if np.isnan(row).any())
+    n, start_of = len(codes), np.array([clock.starts.index(panel.starts.get(code, clock.starts[0])) for code in codes])
+    missing = tuple(code for code, row in zip(codes, y[start_of, np.arange(n)], strict=True) if np.isnan(row).any())
     if missing:
-        _refuse_treated(panel, there, missing, spec, asked)
-        rest = sample_of_codes(panel, spec, tuple(code for code in there if code not in missing), group, years)
-        return replace(rest, left_out=(*ended, *missing, *rest.left_out))
+        _refuse_treated(panel, codes, missing, spec, window)
+        rest = sample_of_codes(panel, spec, tuple(code for code in codes if code not in missing), group, years)
+        return replace(rest, left_out=(*without_program, *missing, *rest.left_out))
     full = ~np.isnan(y[:, n:]).any(axis=(0, 2))
-    _refuse_comparison(panel.state.unit.noun["en"], group, full, spec, asked)
+    _refuse_comparison(panel.state.unit.noun["en"], group, full, spec, window)
     inside = tuple(code for code, there_ in zip(group, full, strict=True) if there_)
-    left_out = (*ended, *(code for code, there_ in zip(group, full, strict=True) if not there_))
+    left_out = (*without_program, *(code for code, there_ in zip(group, full, strict=True) if not there_))
     keep = np.concatenate([np.ones(n, dtype=bool), full])
     y, students = (
-        np.stack([_on_scale(part, (*there, *inside), spec, panel.state) for part in y[:, keep]]),
+        np.stack([_on_scale(part, (*codes, *inside), spec, panel.state) for part in y[:, keep]]),
         students[:, keep],
     )
     if not clock.is_calendar:
-        units = Sides(there, inside, started)
-        return nest(in_own_years(spec, contrast, units, asked, y, students, clock, left_out), panel.belonging, group)
+        units = Sides(codes, inside, start_of)
+        return nest(in_own_years(spec, contrast, units, window, y, students, clock, left_out), panel.belonging, group)
     sides = (y[0, :n], y[0, n:], students[0, :n], students[0, n:])
-    return nest(Sample(spec, contrast, there, inside, asked, *sides, clock.label(0), left_out), panel.belonging, group)
+    return nest(Sample(spec, contrast, codes, inside, window, *sides, clock.label(0), left_out), panel.belonging, group)
 
 
 def _refuse_beyond(panel: Panel, spec: Spec, clock: Clock, codes: Sequence[str]) -> None:
     """Raise where some of several starts have own years of the contrast that the figures do not reach."""
     years = clock.contrasts()[spec.contrast].years
-    asked = {start: clock.school_years(years, start) for start in clock.starts}
-    early = [start for start, years in asked.items() if years[0] < panel.years[0]]
-    late = [start for start, years in asked.items() if years[-1] > panel.years[-1]]
+    years_of = {start: clock.school_years(years, start) for start in clock.starts}
+    early = [start for start, years in years_of.items() if years[0] < panel.years[0]]
+    late = [start for start, years in years_of.items() if years[-1] > panel.years[-1]]
     if not (early or late):
         return
     units = panel.state.unit.noun["en"][1]
     began = ", ".join(f"{code} in {panel.starts[code]}" for code in codes if panel.starts.get(code) in (early or late))
-    lacking = ", ".join(sorted({year for start in early or late for year in asked[start]} - set(panel.years)))
-    told = (
-        f"{panel.state.program.short} began in {began}: {spec.contrast!r} asks for {lacking}, and the figures go from "
+    beyond = ", ".join(sorted({year for start in early or late for year in years_of[start]} - set(panel.years)))
+    fault = (
+        f"{panel.state.program.short} began in {began}: {spec.contrast!r} asks for {beyond}, and the figures go from "
         f"{panel.years[0]} to {panel.years[-1]}"
     )
     if early:
         raise BadInput(
-            f"{told}. Whoever had it from their beginning is no comparison either. Choose a contrast with fewer years "
+            f"{fault}. Whoever had it from their beginning is no comparison either. Choose a contrast with fewer years "
             f"before, or take these {units} out of the table of {units} and of {panel.state.program.starts}."
         )
     instead = (
@@ -175,21 +175,23 @@ def _refuse_beyond(panel: Panel, spec: Spec, clock: Clock, codes: Sequence[str])
     )
     if panel.state.unit.hidden == "leave out" or min(late) <= panel.years[-1]:
         instead = "choose a contrast that ends earlier"
-    raise BadInput(f"{told}. Add later figures, or {instead}.")
+    raise BadInput(f"{fault}. Add later figures, or {instead}.")
 
 
-def _not_ended(panel: Panel, spec: Spec, kept: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _not_ended(panel: Panel, spec: Spec, codes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the treated units that still have the program in the contrast's last year, and those that do not."""
     last, shift = max(panel.state.contrasts[spec.contrast].post), panel.state.calendar.shift
-    ended = tuple(code for code in kept if code in panel.ends and shift(panel.starts[code], last) > panel.ends[code])
-    there = tuple(code for code in kept if code not in ended)
-    if not there:
-        told = ", ".join(f"{code} in {panel.ends[code]}" for code in ended)
+    without_program = tuple(
+        code for code in codes if code in panel.ends and shift(panel.starts[code], last) > panel.ends[code]
+    )
+    with_program = tuple(code for code in codes if code not in without_program)
+    if not with_program:
+        ends = ", ".join(f"{code} in {panel.ends[code]}" for code in without_program)
         raise BadInput(
-            f"{panel.state.program.short} had ended before the last year of {spec.contrast!r} ({told}): a unit leaves "
+            f"{panel.state.program.short} had ended before the last year of {spec.contrast!r} ({ends}): a unit leaves "
             "the sample after its end. Choose a contrast that ends earlier."
         )
-    return there, ended
+    return with_program, without_program
 
 
 def _before_ends(panel: Panel, clock: Clock, years: Sequence[str], codes: Sequence[str]) -> tuple[str, ...]:
@@ -202,13 +204,13 @@ def _before_ends(panel: Panel, clock: Clock, years: Sequence[str], codes: Sequen
 
 
 def _refuse_treated(
-    panel: Panel, there: Sequence[str], missing: Sequence[str], spec: Spec, asked: Sequence[str]
+    panel: Panel, treated: Sequence[str], missing: Sequence[str], spec: Spec, years: Sequence[str]
 ) -> None:
     """Raise unless the state says that treated units without published figures are left out, and some remain."""
-    if panel.state.unit.hidden == "refuse" or len(missing) == len(there):
+    if panel.state.unit.hidden == "refuse" or len(missing) == len(treated):
         instead = (
             f", or say `hidden: leave out` under `unit:` of {STATE_FILE}: such units are left out, and named"
-            if len(missing) < len(there)
+            if len(missing) < len(treated)
             else ""
         )
         weighted = spec.weights == "students"
@@ -216,24 +218,24 @@ def _refuse_treated(
         instead = f"{', or equal weights' if weighted else ''}{instead}"
         raise BadInput(
             f"{capital(agree(len(missing), *panel.state.unit.noun['en']))} {', '.join(missing)} "
-            f"{agree(len(missing), 'has', 'have')} no {what} in one of {', '.join(asked)} "
+            f"{agree(len(missing), 'has', 'have')} no {what} in one of {', '.join(years)} "
             f"(edition {panel.edition!r}). Choose another contrast, edition or outcome{instead}."
         )
 
 
 def _refuse_comparison(
-    noun: tuple[str, str], group: tuple[str, ...], full: np.ndarray, spec: Spec, asked: Sequence[str]
+    noun: tuple[str, str], group: tuple[str, ...], full: np.ndarray, spec: Spec, years: Sequence[str]
 ) -> None:
     name = comparison_label(spec.comparison)
     if not full.any():
         raise BadInput(
             f"No {noun[0]} of the comparison group {name!r} has figures in all of "
-            f"{', '.join(asked)}. Choose another group, contrast or edition."
+            f"{', '.join(years)}. Choose another group, contrast or edition."
         )
     if full.sum() == 1:
         raise BadInput(
             f"Only {group[int(full.argmax())]} of the comparison group {name!r} has figures in all of "
-            f"{asked[0]} to {asked[-1]}: one {noun[0]} cannot show how far {noun[1]} vary. Add {noun[1]} to the group."
+            f"{years[0]} to {years[-1]}: one {noun[0]} cannot show how far {noun[1]} vary. Add {noun[1]} to the group."
         )
 
 

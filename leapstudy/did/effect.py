@@ -190,5 +190,5 @@ def placements(effect: Effect, names: Mapping[str, str]) -> pd.DataFrame:
         return pd.DataFrame({"placebo_pp": placebos})
     codes = (*sample.treated, *sample.comparison)
     own = {"is_treated": [True] + [False] * len(sample.comparison)}
-    shown = {"district": [names[code] for code in codes], "placebo_pp": [effect.estimate_pp, *placebos]}
-    return pd.DataFrame({"district_code": codes, **shown, **own})
+    columns = {"district": [names[code] for code in codes], "placebo_pp": [effect.estimate_pp, *placebos]}
+    return pd.DataFrame({"district_code": codes, **columns, **own})

@@ -49,14 +49,14 @@ def joint_test(values: np.ndarray, covariance: np.ndarray, drift: np.ndarray, df
     Wald test; with finite df Hotelling's (1931) T squared as F. Power against ``slope * drift`` takes the covariance as
     known (Roth 2022, American Economic Review: Insights).
     """
-    k, left = len(values), df - len(values) + 1
-    if not k or left < 1 or _singular(covariance):
+    k, denominator = len(values), df - len(values) + 1
+    if not k or denominator < 1 or _singular(covariance):
         return JointTest(float("nan"), float("nan"))
-    solved = np.linalg.solve(covariance, np.column_stack([values, drift]))
+    inverse_times = np.linalg.solve(covariance, np.column_stack([values, drift]))
     finite = bool(np.isfinite(df))
-    statistic = float(values @ solved[:, 0]) * (left / (df * k) if finite else 1.0)
-    p_value = float(special.fdtrc(k, left, statistic) if finite else special.chdtrc(k, statistic))
-    slope = float(np.sqrt(_noncentrality(k, left) / float(drift @ solved[:, 1])))
+    statistic = float(values @ inverse_times[:, 0]) * (denominator / (df * k) if finite else 1.0)
+    p_value = float(special.fdtrc(k, denominator, statistic) if finite else special.chdtrc(k, statistic))
+    slope = float(np.sqrt(_noncentrality(k, denominator) / float(drift @ inverse_times[:, 1])))
     return JointTest(p_value, slope)
 
 
@@ -67,14 +67,14 @@ def _singular(covariance: np.ndarray) -> bool:
     return bool(np.linalg.cond(covariance / np.outer(scale, scale)) > 1e12)
 
 
-def _noncentrality(k: int, left: float) -> float:
+def _noncentrality(k: int, denominator: float) -> float:
     """Return the noncentrality at which the test has 80% power."""
     # imported here because it is slow to import and only this asks for it
     from scipy import optimize, stats
 
-    if np.isfinite(left):
-        cut = stats.f.ppf(1 - ALPHA, k, left)
-        return float(optimize.brentq(lambda size: stats.ncf.sf(cut, k, left, size) - POWER, 1e-6, 1e4))
+    if np.isfinite(denominator):
+        cut = stats.f.ppf(1 - ALPHA, k, denominator)
+        return float(optimize.brentq(lambda size: stats.ncf.sf(cut, k, denominator, size) - POWER, 1e-6, 1e4))
     cut = stats.chi2.ppf(1 - ALPHA, k)
     return float(optimize.brentq(lambda size: stats.ncx2.sf(cut, k, size) - POWER, 1e-6, 1e4))
 

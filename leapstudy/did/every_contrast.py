@@ -66,11 +66,11 @@ def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[d
     return effects, tuple(reasons)
 
 
-def _role(effect: Effect, spec: Spec, asked: Spec) -> Role:
-    declared = effect.sample.contrast.role
-    if spec == asked:
-        return "placebo" if declared == "placebo" else "main"
-    return "placebo" if declared == "placebo" else "sensitivity"
+def _role(effect: Effect, spec: Spec, headline: Spec) -> Role:
+    role = effect.sample.contrast.role
+    if spec == headline:
+        return "placebo" if role == "placebo" else "main"
+    return "placebo" if role == "placebo" else "sensitivity"
 
 
 def main_row(effects: dict[Spec, Effect], spec: Spec, code: str, name: str) -> Estimate:

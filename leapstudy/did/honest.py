@@ -52,13 +52,13 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
     the next who asks.
     """
     _check(problem, kind)
-    found = [_interval(problem, kind, float(bound)) for bound in grid]
+    intervals = [_interval(problem, kind, float(bound)) for bound in grid]
     return pd.DataFrame(
         {
             "kind": kind,
             "bound": np.asarray(grid, dtype=float),
-            "low_pp": [f[0] for f in found],
-            "high_pp": [f[1] for f in found],
+            "low_pp": [f[0] for f in intervals],
+            "high_pp": [f[1] for f in intervals],
         }
     )
 
@@ -69,11 +69,11 @@ def with_t(b: np.ndarray, covariance: np.ndarray, n_pre: int, t: float, steps: i
     That effect may lie `steps` periods after the reference: those between have coefficients without weight, as an
     interval of fixed length takes them. Other intervals must not be asked with more than one step.
     """
-    widened = covariance * (t / ndtri(1 - ALPHA / 2)) ** 2
+    wide_covariance = covariance * (t / ndtri(1 - ALPHA / 2)) ** 2
     b = np.insert(b, [n_pre] * (steps - 1), 0.0)
-    seen = np.delete(np.arange(len(b)), np.arange(n_pre, n_pre + steps - 1))
-    whole = np.diag(np.full(len(b), float(np.diag(widened).max())))
-    whole[np.ix_(seen, seen)] = widened
+    observed = np.delete(np.arange(len(b)), np.arange(n_pre, n_pre + steps - 1))
+    whole = np.diag(np.full(len(b), float(np.diag(wide_covariance).max())))
+    whole[np.ix_(observed, observed)] = wide_covariance
     n_post = len(b) - n_pre
     return Problem(b, whole, n_pre, n_post, np.eye(1, n_post, steps - 1)[0])
 
@@ -160,21 +160,21 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
             f"Month {reference} has an estimate of its own, so that each earlier month is held against the one before "
             "it, while robust bounds need one base for all months: estimate with base='universal'."
         )
-    wanted = np.array([key for key in range(window[0], window[1] + 1) if key != reference])
-    places = [np.flatnonzero(effects.key == key) for key in wanted]
-    missing = [int(key) for key, place in zip(wanted, places, strict=True) if not len(place)]
-    if missing or not wanted[0] < reference < events[0] <= events[1] <= window[1]:
+    event_times = np.array([key for key in range(window[0], window[1] + 1) if key != reference])
+    places = [np.flatnonzero(effects.key == key) for key in event_times]
+    missing = [int(key) for key, place in zip(event_times, places, strict=True) if not len(place)]
+    if missing or not event_times[0] < reference < events[0] <= events[1] <= window[1]:
         raise BadInput(
             f"Robust bounds for months {events[0]} to {events[1]} need every month of the window {window} around the "
             f"base month {reference}; missing: {missing}. Choose a window that the data fill."
         )
     rows = np.concatenate(places)
-    after = wanted[wanted > reference]
+    after = event_times[event_times > reference]
     inside = (after >= events[0]) & (after <= events[1])
     return Problem(
         effects.estimate[rows],
         effects.covariance[np.ix_(rows, rows)],
-        int((wanted < reference).sum()),
+        int((event_times < reference).sum()),
         len(after),
         inside / inside.sum(),
     )

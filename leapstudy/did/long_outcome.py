@@ -92,9 +92,9 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
         share = values.clip(0.05, 99.95) / 100
         values = np.log(share / (1 - share))
     whole, n = ~np.isnan(values).any(axis=1), len(question.treated)
-    lacking = [code for code, there in zip(question.treated, whole[:n], strict=True) if not there]
-    if lacking:
-        raise BadInput(f"{', '.join(lacking)} has no {question.spec.outcome} in one of {', '.join(years)}.")
+    incomplete = [code for code, there in zip(question.treated, whole[:n], strict=True) if not there]
+    if incomplete:
+        raise BadInput(f"{', '.join(incomplete)} has no {question.spec.outcome} in one of {', '.join(years)}.")
     comparison = tuple(code for code, there in zip(question.comparison, whole[n:], strict=True) if there)
     if len(comparison) < 2:
         raise BadInput(

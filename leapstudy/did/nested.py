@@ -47,24 +47,24 @@ def nest(sample: Sample, belonging: Belonging, group: Sequence[str]) -> Sample:
     One treated unit is tested among the units of its own stratum; the cluster that it is alone in says nothing.
     """
     nested, parents = sample.spec.nested, belonging.parents
-    drawn = _drawn(sample, belonging, group)
+    by_lot = _is_by_lot(sample, belonging, group)
     if nested != "none" and not parents:
         raise BadInput(
             f"'nested' is {nested!r}, but params/state.yml declares no `parent` under `unit`. Name the column of the "
             "table of units that says what each belongs to, or set nested to 'none'."
         )
     alone = len(sample.treated) == 1
-    if (nested == "none" and not drawn) or (nested == "cluster" and alone):
+    if (nested == "none" and not by_lot) or (nested == "cluster" and alone):
         return sample
     codes = (*sample.treated, *sample.comparison)
     of = parents if nested != "none" else belonging.lots
     own = tuple(of[code] for code in codes)
     if nested == "cluster":
         return replace(sample, nested=Nested(("",) * len(own), own, drawn=False, raw=sample))
-    return _within(sample, own, drawn=drawn and nested == "none", clustered=nested == "stratum" and not alone)
+    return _within(sample, own, by_lot=by_lot and nested == "none", clustered=nested == "stratum" and not alone)
 
 
-def _drawn(sample: Sample, belonging: Belonging, group: Sequence[str]) -> bool:
+def _is_by_lot(sample: Sample, belonging: Belonging, group: Sequence[str]) -> bool:
     """Say whether lots decided who of exactly these units started: a group picked from those who wait is no draw's."""
     lots, rule = belonging.lots, belonging.state.groups.get(str(sample.spec.comparison))
     if rule is None or len(sample.treated) == 1 or not lots.keys() >= {*sample.treated, *group}:
@@ -72,7 +72,7 @@ def _drawn(sample: Sample, belonging: Belonging, group: Sequence[str]) -> bool:
     return rule.both_sides or {*group} == lots.keys() - belonging.starts.keys()
 
 
-def _within(sample: Sample, strata: tuple[str, ...], *, drawn: bool, clustered: bool) -> Sample:
+def _within(sample: Sample, strata: tuple[str, ...], *, by_lot: bool, clustered: bool) -> Sample:
     n = len(sample.treated)
     both = set(strata[:n]) & set(strata[n:])
     keep = np.array([stratum in both for stratum in strata])
@@ -81,10 +81,10 @@ def _within(sample: Sample, strata: tuple[str, ...], *, drawn: bool, clustered: 
             "No stratum has units of both sides, so that nothing can be compared within one. Set nested to 'cluster', "
             "or choose another comparison group."
         )
-    left = tuple(code for code, here in zip((*sample.treated, *sample.comparison), keep, strict=True) if not here)
-    raw = replace(subset(sample, keep), left_out=(*sample.left_out, *left)) if left else sample
-    kept = tuple(stratum for stratum in strata if stratum in both)
-    return in_strata(raw, Nested(kept, kept if clustered else (), drawn, raw))
+    dropped = tuple(code for code, here in zip((*sample.treated, *sample.comparison), keep, strict=True) if not here)
+    raw = replace(subset(sample, keep), left_out=(*sample.left_out, *dropped)) if dropped else sample
+    both_sides = tuple(stratum for stratum in strata if stratum in both)
+    return in_strata(raw, Nested(both_sides, both_sides if clustered else (), by_lot, raw))
 
 
 def in_strata(raw: Sample, nested: Nested) -> Sample:
@@ -131,7 +131,7 @@ def without_unit(sample: Sample, side: str, place: int) -> Sample:
     )
     if len(set(strata)) == 1:
         return replace(raw, nested=Nested(strata, clusters, nested.drawn, raw))
-    return _within(raw, strata, drawn=nested.drawn, clustered=bool(clusters))
+    return _within(raw, strata, by_lot=nested.drawn, clustered=bool(clusters))
 
 
 def furthest(sample: Sample, side: str, each_way: int) -> list[int]:
@@ -159,11 +159,11 @@ def _moved_without(sample: Sample, side: str) -> np.ndarray:
     mean, share = np.bincount(stratum, size * change) / total, np.bincount(of[:n], weights, len(total))
     rest = total[stratum] - size
     alone = rest <= 0  # without it its stratum's treated units are not compared either
-    moved = share[stratum] * size * (change - mean[stratum]) / np.where(alone, 1, rest)
+    influence = share[stratum] * size * (change - mean[stratum]) / np.where(alone, 1, rest)
     own = sample.change_treated - sample.weights_comparison @ sample.change_comparison
     lost = np.bincount(of[:n], weights * own, len(total))
-    gone = (share * sample.difference - lost)[stratum] / np.where(alone, 1 - share[stratum], 1)
-    return np.where(alone, gone, moved)
+    lone_influence = (share * sample.difference - lost)[stratum] / np.where(alone, 1 - share[stratum], 1)
+    return np.where(alone, lone_influence, influence)
 
 
 def covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple[np.ndarray, float]:
@@ -220,8 +220,8 @@ def covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> t
 def _score(maker: np.ndarray, inside: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Return what a cluster's residuals add to the coefficient, as weights of all units' figures (CR2)."""
     values, vectors = np.linalg.eigh(maker[:, inside])
-    there = values > TIE
-    root = vectors[:, there] / np.sqrt(values[there]) @ vectors[:, there].T
+    positive = values > TIE
+    root = vectors[:, positive] / np.sqrt(values[positive]) @ vectors[:, positive].T
     return maker.T @ (root @ own)
 
 
@@ -239,12 +239,12 @@ def dealt(sample: Sample, draws: int) -> Permutation:
     raw, n = replace(nested.raw, contrast=sample.contrast), len(sample.treated)
     own = raw.by_start
     if own is None:
-        changes, started = np.concatenate([raw.change_treated, raw.change_comparison])[None], np.zeros(n, dtype=int)
+        changes, start_of = np.concatenate([raw.change_treated, raw.change_comparison])[None], np.zeros(n, dtype=int)
     else:
         post, pre = raw.columns(raw.contrast.post), raw.columns(raw.contrast.pre)
-        changes, started = own.y[:, :, post].mean(axis=2) - own.y[:, :, pre].mean(axis=2), own.started
+        changes, start_of = own.y[:, :, post].mean(axis=2) - own.y[:, :, pre].mean(axis=2), own.started
     sizes = np.concatenate([raw.sizes_treated, raw.sizes_comparison])
-    start = np.concatenate([started, np.full(len(sizes) - n, -1)])
+    start = np.concatenate([start_of, np.full(len(sizes) - n, -1)])
     if sample.spec.nested == "cluster":
         require_whole(sample)
         return _dealt_clusters(changes, start, sizes, np.array(nested.clusters), sample.spec.seed, draws)
@@ -259,10 +259,10 @@ def require_whole(sample: Sample) -> None:
     n, own, of = len(sample.treated), sample.nested.raw.by_start, np.array(sample.nested.clusters)
     start = np.full(len(of), -1)
     start[:n] = 0 if own is None else own.started
-    mixed = [str(name) for name in np.unique(of) if len(set(start[of == name])) > 1]
-    if mixed:
+    of_both = [str(name) for name in np.unique(of) if len(set(start[of == name])) > 1]
+    if of_both:
         raise BadInput(
-            f"{', '.join(mixed)}: units of both sides, or of two starts, so that no label belongs to the whole. Set "
+            f"{', '.join(of_both)}: units of both sides, or of two starts, so that no label belongs to the whole. Set "
             "nested to 'stratum', which compares within."
         )
 
@@ -287,23 +287,23 @@ def dealt_within(
     effect within the stratum. Where a lottery made the deal, this is its own randomization inference (Fisher 1935), and
     studentized it holds for an average effect of zero too (Wu and Ding 2021).
     """
-    listed = np.lexsort((sizes, *np.nan_to_num(changes).round(9), strata))
-    whole, of = changes.copy(), strata[listed]
+    order = np.lexsort((sizes, *np.nan_to_num(changes).round(9), strata))
+    whole, of = changes.copy(), strata[order]
     for stratum in np.unique(strata):
         inside = np.flatnonzero(strata == stratum)
         whole[:, inside] = completed(changes[:, inside], start[inside][start[inside] >= 0], sizes[inside])
-    deals, _ = redraws(start[listed], of, seed, draws)
+    deals, _ = redraws(start[order], of, seed, draws)
     effects, variances = np.zeros(len(deals)), np.zeros(len(deals))
-    labeled = (deals >= 0) * sizes[listed]
+    weights = (deals >= 0) * sizes[order]
     for stratum in np.unique(of):
         inside = of == stratum
-        effect, se = started_effects(deals[:, inside], whole[:, listed][:, inside], sizes[listed][inside])
-        share = labeled[:, inside].sum(axis=1) / labeled.sum(axis=1)
+        effect, se = started_effects(deals[:, inside], whole[:, order][:, inside], sizes[order][inside])
+        share = weights[:, inside].sum(axis=1) / weights.sum(axis=1)
         effects, variances = effects + share * effect, variances + (share * se) ** 2
     se = np.sqrt(variances)
-    scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
-    p_value = float(np.mean(np.abs(scaled) >= abs(effects[0]) - TIE))
-    return Permutation(float(effects[0]), scaled[1:], p_value, 1 / len(deals), np.nan, np.nan)
+    ratios = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
+    p_value = float(np.mean(np.abs(ratios) >= abs(effects[0]) - TIE))
+    return Permutation(float(effects[0]), ratios[1:], p_value, 1 / len(deals), np.nan, np.nan)
 
 
 def _dealt_clusters(
@@ -315,10 +315,10 @@ def _dealt_clusters(
     weights = marks.sum(axis=1)
     means = changes @ marks.T / weights
     order = np.argsort(firsts < 0, kind="stable")
-    started, means, weights = firsts[firsts >= 0], means[:, order], weights[order]
+    starts, means, weights = firsts[firsts >= 0], means[:, order], weights[order]
     if len(changes) == 1:
-        return shuffled(means[0, : len(started)], means[0, len(started) :], seed, weights, draws)
-    return shuffled_starts(means, started, seed, weights, draws)
+        return shuffled(means[0, : len(starts)], means[0, len(starts) :], seed, weights, draws)
+    return shuffled_starts(means, starts, seed, weights, draws)
 
 
 def method_of(sample: Sample) -> str:
@@ -347,8 +347,8 @@ def jackknifed(clusters: np.ndarray, without: Callable[[np.ndarray], float]) -> 
     without
         Returns the number of the units of a mask.
     """
-    found = np.array([without(clusters != name) for name in np.unique(clusters)])
-    return float(np.sqrt((len(found) - 1) / len(found) * ((found - found.mean()) ** 2).sum()))
+    estimates = np.array([without(clusters != name) for name in np.unique(clusters)])
+    return float(np.sqrt((len(estimates) - 1) / len(estimates) * ((estimates - estimates.mean()) ** 2).sum()))
 
 
 def _nested(sample: Sample) -> Nested:

@@ -75,8 +75,8 @@ def in_own_years(
         students_comparison=np.einsum("g,gct->ct", share, students[:, n:]),
     )
     means = np.einsum("c,gct->gt", sample.weights_comparison, y[:, n:])
-    moved = own_y - means[sides.started] + share @ means
-    return replace(sample, y_treated=moved, by_start=ByStart(y, students, sides.started, clock))
+    changes = own_y - means[sides.started] + share @ means
+    return replace(sample, y_treated=changes, by_start=ByStart(y, students, sides.started, clock))
 
 
 def subset(sample: Sample, keep: np.ndarray) -> Sample:

@@ -100,16 +100,16 @@ def exact(
     return Permutation(estimate, placebos, float(p_value), 1 / len(changes), low, high)
 
 
-def _inverted(estimate: float, scaled: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+def _inverted(estimate: float, distances: np.ndarray, share: np.ndarray) -> tuple[float, float]:
     reach = np.where(share < 1, 1 - share, np.nan)
-    ends = np.sort(np.stack([(estimate - scaled) / (1 + share), (estimate + scaled) / reach]), axis=0)
+    ends = np.sort(np.stack([(estimate - distances) / (1 + share), (estimate + distances) / reach]), axis=0)
     ends = np.where(share < 1, ends, np.array([[-np.inf], [np.inf]]))
-    n = len(scaled) + 1
+    n = len(distances) + 1
     # the fewest other placements that keep the p-value above ALPHA
-    needed = next(count for count in range(n) if (1 + count) / n > ALPHA + TIE)
-    if needed == 0:
+    count_needed = next(count for count in range(n) if (1 + count) / n > ALPHA + TIE)
+    if count_needed == 0:
         return -np.inf, np.inf
-    return float(np.sort(ends[0])[needed - 1]), float(np.sort(ends[1])[-needed])
+    return float(np.sort(ends[0])[count_needed - 1]), float(np.sort(ends[1])[-count_needed])
 
 
 def conley_taber(estimate: float, residuals: np.ndarray, scale: np.ndarray | float = 1.0) -> Permutation:
@@ -160,21 +160,21 @@ def shuffled(
     changes, n_treated = np.concatenate([treated, comparison]), len(treated)
     size = np.ones(len(changes)) if sizes is None else sizes
     # in an order of their own, so that a seed means the same shuffles however the districts are listed
-    listed = np.lexsort((size, changes.round(9)))
-    changes, size = changes[listed], size[listed]
-    observed = (listed < n_treated)[None]
+    order = np.lexsort((size, changes.round(9)))
+    changes, size = changes[order], size[order]
+    observed = (order < n_treated)[None]
     blocks: list[tuple[tuple[np.ndarray, np.ndarray], ...]] = []
-    asked = seed, draws, len(changes), n_treated, max(1, CELLS // len(changes))
-    for labels in _kept_labels(*asked) if draws * len(changes) <= KEPT else _labels(*asked):
+    arguments = seed, draws, len(changes), n_treated, max(1, CELLS // len(changes))
+    for labels in _kept_labels(*arguments) if draws * len(changes) <= KEPT else _labels(*arguments):
         labels = labels if blocks else np.concatenate([observed, labels])
         blocks.append((_side(labels, changes, size), _side(~labels, changes, size)))
     effects = np.concatenate([on - off for (on, _), (off, _) in blocks])
     se = np.concatenate([np.sqrt(on + off) for (_, on), (_, off) in blocks])
     # a shuffle whose sides do not vary is as far out as can be
-    scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
+    ratios = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
     floor = least([n_treated, len(changes) - n_treated], draws)
-    p_value = max(float(np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)), floor)
-    return Permutation(float(effects[0]), scaled[1:], p_value, floor, np.nan, np.nan)
+    p_value = max(float(np.mean(np.abs(ratios) >= abs(effects[0]) - TIE)), floor)
+    return Permutation(float(effects[0]), ratios[1:], p_value, floor, np.nan, np.nan)
 
 
 def least(counts: Sequence[int], draws: int) -> float:
@@ -198,8 +198,8 @@ def least(counts: Sequence[int], draws: int) -> float:
 
 def _labels(seed: int, draws: int, units: int, n_treated: int, most: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
-    for done in range(0, max(draws, 1), most):
-        yield _shuffled_labels(rng, (min(most, draws - done), units), n_treated)
+    for first in range(0, max(draws, 1), most):
+        yield _shuffled_labels(rng, (min(most, draws - first), units), n_treated)
 
 
 @lru_cache(maxsize=8)  # the outcomes and contrasts of one comparison group share their labels
@@ -239,15 +239,15 @@ def shuffled_starts(
     size = np.ones(n) if sizes is None else sizes
     changes = completed(changes, started, size)
     start_of = np.concatenate([started, np.full(n - n_treated, -1)])
-    listed = np.lexsort((size, *changes.round(9)))
-    asked = (tuple(start_of.tolist()), seed, draws)
-    dealt = _kept_deals(*asked).copy() if draws * n <= KEPT else _deals(*asked)
-    dealt[0] = start_of[listed]
-    effects, se = started_effects(dealt, changes[:, listed], size[listed])
-    scaled = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
+    order = np.lexsort((size, *changes.round(9)))
+    arguments = (tuple(start_of.tolist()), seed, draws)
+    dealt = _kept_deals(*arguments).copy() if draws * n <= KEPT else _deals(*arguments)
+    dealt[0] = start_of[order]
+    effects, se = started_effects(dealt, changes[:, order], size[order])
+    ratios = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
     floor = least([int(count) for count in np.unique(start_of, return_counts=True)[1]], draws)
-    p_value = max(float(np.mean(np.abs(scaled) >= abs(effects[0]) - TIE)), floor)
-    return Permutation(float(effects[0]), scaled[1:], p_value, floor, np.nan, np.nan)
+    p_value = max(float(np.mean(np.abs(ratios) >= abs(effects[0]) - TIE)), floor)
+    return Permutation(float(effects[0]), ratios[1:], p_value, floor, np.nan, np.nan)
 
 
 @lru_cache(maxsize=4)  # the outcomes and contrasts of one comparison group share their deals
@@ -268,9 +268,9 @@ def completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np.
     n = len(started)
     means = np.average(changes[:, n:], axis=1, weights=size[n:])
     own = changes[started, np.arange(n)] - means[started]
-    known = changes.copy()
-    known[:, :n] = np.where(np.isnan(changes[:, :n]), own + means[:, None], changes[:, :n])
-    return known
+    complete = changes.copy()
+    complete[:, :n] = np.where(np.isnan(changes[:, :n]), own + means[:, None], changes[:, :n])
+    return complete
 
 
 def started_effects(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -289,22 +289,22 @@ def _started(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[
     total_off, squares_off, *sums_off = (off @ np.stack([size, size**2, *first, *second]).T).T
     means, crossed_off = np.split(np.stack(sums_off), 2)
     means /= total_off
-    labeled = [
+    sums_of = [
         (dealt == start).astype(float) @ np.stack([size, size**2, first[start], second[start], first[start] ** 2]).T
         for start in range(len(values))
     ]
-    weight, squares, sums, crossed, second_on = np.moveaxis(np.stack(labeled), 2, 0)
+    weight, squares, sums, cross, second_on = np.moveaxis(np.stack(sums_of), 2, 0)
     total = weight.sum(axis=0)
     effects = (sums - means * weight).sum(axis=0) / total
     around = means + effects
-    on = (second_on - 2 * around * crossed + around**2 * squares).sum(axis=0) / total**2
+    on = (second_on - 2 * around * cross + around**2 * squares).sum(axis=0) / total**2
     share = weight / total
     mean = (share * means).sum(axis=0)
     products = np.stack([off @ (first * row).T for row in first])
     others = np.einsum("sd,td,sdt->d", share, share, products)
-    left = (others - 2 * mean * (share * crossed_off).sum(axis=0) + mean**2 * squares_off) / total_off**2
+    off_variance = (others - 2 * mean * (share * crossed_off).sum(axis=0) + mean**2 * squares_off) / total_off**2
     counts = (dealt[0] >= 0).sum(), (dealt[0] < 0).sum()
-    variances = [np.maximum(part, 0.0) * n / max(n - 1, 1) for part, n in zip((on, left), counts, strict=True)]
+    variances = [np.maximum(part, 0.0) * n / max(n - 1, 1) for part, n in zip((on, off_variance), counts, strict=True)]
     return effects, variances[0] + variances[1]
 
 
@@ -312,7 +312,7 @@ def _side(labels: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np
     """Return the weighted mean change of one side under each labeling, and its variance (`spread.mean_variance`)."""
     moments = np.stack([size, size * changes, size**2, size**2 * changes, (size * changes) ** 2], axis=1)
     # one product gives every sum: weights for each labeling would be as large as the labels, five times over
-    total, first, squares, crossed, second = (labels.astype(float) @ moments).T
+    total, first, squares, cross, second = (labels.astype(float) @ moments).T
     mean, n = first / total, labels[0].sum()
-    variance = (second - 2 * mean * crossed + mean**2 * squares) / total**2
+    variance = (second - 2 * mean * cross + mean**2 * squares) / total**2
     return mean, np.maximum(variance, 0.0) * n / max(n - 1, 1)

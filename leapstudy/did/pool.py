@@ -129,21 +129,21 @@ def sampling_covariance(sample: Sample) -> np.ndarray:
     """
     n, changes, strata, clusters = len(sample.treated), sample.change_comparison, _strata(sample), _clusters(sample)
     own = np.var(own_changes(sample), axis=1, ddof=1)
-    shared = float(np.var(changes, ddof=1)) / len(changes)
+    common = float(np.var(changes, ddof=1)) / len(changes)
     if strata.any():
         counts = np.bincount(strata[n:])
         if len(changes) == len(counts):
             raise BadInput("Each stratum has one comparison unit, so that no noise can be measured within strata.")
-        spent = (len(changes) - 1) / (len(changes) - len(counts))
+        correction = (len(changes) - 1) / (len(changes) - len(counts))
         same = strata[:n, None] == strata[:n]
-        return spent * (np.diag(own) + same * shared * len(changes) / counts[strata[:n]])
+        return correction * (np.diag(own) + same * common * len(changes) / counts[strata[:n]])
     if clusters is None:
-        return np.diag(own) + shared
+        return np.diag(own) + common
     rho, excess = _alike(changes, clusters[n:]), (np.bincount(clusters[n:]) ** 2).sum() / len(changes) - 1
     together = np.where(clusters[:n, None] == clusters[:n], rho, 0.0)
     np.fill_diagonal(together, 1.0)
-    understated = 1 - rho * excess / (len(changes) - 1)
-    return (np.sqrt(np.outer(own, own)) * together + shared * (1 + rho * excess)) / understated
+    expectation = 1 - rho * excess / (len(changes) - 1)
+    return (np.sqrt(np.outer(own, own)) * together + common * (1 + rho * excess)) / expectation
 
 
 def _alike(changes: np.ndarray, clusters: np.ndarray) -> float:
@@ -215,9 +215,9 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(-statistics, kind="stable")
     largest = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
-    reached = 1 + (largest >= statistics[order] - TIE).sum(axis=0)
+    counts = 1 + (largest >= statistics[order] - TIE).sum(axis=0)
     adjusted = np.empty(len(order))
-    adjusted[order] = np.maximum.accumulate(reached / (1 + len(null)))
+    adjusted[order] = np.maximum.accumulate(counts / (1 + len(null)))
     return adjusted
 
 
@@ -263,15 +263,15 @@ def shuffled_effects(
         inside = np.flatnonzero(of == stratum)
         m, total = int((inside < len(treated)).sum()), changes[inside].sum()
         at_once = max(1, KEPT // len(inside))
-        for done in range(0, draws, at_once):
-            rows = slice(done, min(done + at_once, draws))
-            keys = rng.random((rows.stop - done, len(inside)))
+        for start in range(0, draws, at_once):
+            rows = slice(start, min(start + at_once, draws))
+            keys = rng.random((rows.stop - start, len(inside)))
             if clusters is not None:
                 keys += rng.random((len(keys), clusters.max() + 1)).argsort(axis=1)[:, clusters[inside]]
             first = inside[_first(keys, m)]
-            drawn = changes[first]
-            others = (total - drawn.sum(axis=1, keepdims=True)) / (len(inside) - m)
-            null[rows, inside[:m]] = np.abs(drawn - others) / noise[first]
+            placebo_changes = changes[first]
+            others = (total - placebo_changes.sum(axis=1, keepdims=True)) / (len(inside) - m)
+            null[rows, inside[:m]] = np.abs(placebo_changes - others) / noise[first]
     return null
 
 

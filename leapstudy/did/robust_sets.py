@@ -67,10 +67,10 @@ def smoothness_interval(problem: Problem, m: float) -> tuple[float, float]:
     """Return the fixed-length interval where the slope changes by at most `m` a period, both in the estimates' unit."""
     p = problem.scaled()
     with quiet():
-        found = _package().create_sensitivity_results_sm(
+        bounds = _package().create_sensitivity_results_sm(
             p.estimate, p.covariance, p.n_pre, p.n_post, m_vec=[m / p.unit], l_vec=p.weights, alpha=1 - LEVEL
         )
-    return p.unit * float(found["lb"][0]), p.unit * float(found["ub"][0])
+    return p.unit * float(bounds["lb"][0]), p.unit * float(bounds["ub"][0])
 
 
 @lru_cache(REMEMBERED)
@@ -102,24 +102,24 @@ def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> 
     """
     steps, finer = int(np.ceil(2 * reach / (COARSE * se))), int(np.ceil(COARSE / FINE))
     start, step = center - reach, 2 * reach / steps
-    low, high = (np.nan, np.nan) if _is_old() else _kept(p, m_bar, start, start + 2 * reach, steps)
+    low, high = (np.nan, np.nan) if _is_old() else _edges(p, m_bar, start, start + 2 * reach, steps)
     if np.isnan(low):  # nothing asked yet, or a set narrower than a coarse step
-        low, high = _kept(p, m_bar, start, start + 2 * reach, steps * finer)
+        low, high = _edges(p, m_bar, start, start + 2 * reach, steps * finer)
     elif start + step / 2 < low and high < start + 2 * reach - step / 2:
-        low, high = _kept(p, m_bar, low - step, low, finer)[0], _kept(p, m_bar, high, high + step, finer)[1]
+        low, high = _edges(p, m_bar, low - step, low, finer)[0], _edges(p, m_bar, high, high + step, finer)[1]
     return max(low - step / finer, start), min(high + step / finer, start + 2 * reach)
 
 
 @lru_cache(REMEMBERED)
 def magnitudes_include_zero(problem: Problem, m_bar: float) -> bool:
     """Return whether zero is in the set of `magnitudes_interval`; the package wants two values, and gets zero twice."""
-    return bool(np.isfinite(_kept(_eased(problem.scaled()), m_bar, 0.0, 1e-9 * UNIT, 1)[0]))
+    return bool(np.isfinite(_edges(_eased(problem.scaled()), m_bar, 0.0, 1e-9 * UNIT, 1)[0]))
 
 
-def _kept(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tuple[float, float]:
+def _edges(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tuple[float, float]:
     """Return the first and last value that is not rejected on a grid from `low` to `high`; NaN where all are."""
     with quiet():
-        found = _package().create_sensitivity_results_rm(
+        bounds = _package().create_sensitivity_results_rm(
             p.estimate,
             p.covariance,
             p.n_pre,
@@ -132,7 +132,7 @@ def _kept(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tupl
             grid_lb=low,
             grid_ub=high,
         )
-    return float(found["lb"][0]), float(found["ub"][0])
+    return float(bounds["lb"][0]), float(bounds["ub"][0])
 
 
 def _eased(p: Problem) -> Problem:

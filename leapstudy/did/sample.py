@@ -37,8 +37,8 @@ class Spec:
 
     def __post_init__(self) -> None:
         """Refuse names that are not legal."""
-        named = {"weights": Weights, "scale": Scale, "prior": PriorName, "nested": Nesting}
-        for name, alias in named.items():
+        aliases = {"weights": Weights, "scale": Scale, "prior": PriorName, "nested": Nesting}
+        for name, alias in aliases.items():
             check_option(name, getattr(self, name), alias, "See params/study.yml for what each means.")
         for name in ("contrast", "edition", "outcome"):
             if not isinstance(value := getattr(self, name), str):
@@ -263,8 +263,8 @@ class Panel:
 
     def years_of(self, codes: Sequence[str]) -> tuple[str, ...]:
         """Return the years of which at least one of some districts has a figure; all years where none of them has."""
-        there = ~np.isnan(self.rates[np.isin(self.codes, list(codes))]).all(axis=0)
-        return tuple(year for year, some in zip(self.years, there, strict=True) if some) or self.years
+        published = ~np.isnan(self.rates[np.isin(self.codes, list(codes))]).all(axis=0)
+        return tuple(year for year, some in zip(self.years, published, strict=True) if some) or self.years
 
 
 @of_last

@@ -58,8 +58,8 @@ def published_prior(programs: pd.DataFrame, coverage: float) -> Prior:
             "a spread takes two. Use the flat prior."
         )
     effects = coverage * points["effect_pp"].to_numpy(float)
-    named = "; ".join(points["source"])
-    source = f"{len(points)} comparable programs ({named}), times the {coverage:.1%} of students visited"
+    sources = "; ".join(points["source"])
+    source = f"{len(points)} comparable programs ({sources}), times the {coverage:.1%} of students visited"
     return Prior(float(effects.mean()), float(np.std(effects, ddof=1)), source)
 
 
@@ -153,26 +153,28 @@ def shrink(effects: np.ndarray, covariance: np.ndarray, threshold_pp: float, pri
     _refuse(effects, covariance)
     edges = np.linspace(0, _widest(effects, covariance), GRID + 1)
     tau = (edges[1:] + edges[:-1]) / 2
-    given = given_tau(effects, covariance, tau, prior)
-    weight = np.exp(given.log_density - given.log_density.max())
+    posterior = given_tau(effects, covariance, tau, prior)
+    weight = np.exp(posterior.log_density - posterior.log_density.max())
     weight /= weight.sum()
-    ends = [mixture_quantile(q, given.mean, np.sqrt(given.variance), weight) for q in (ALPHA / 2, 1 - ALPHA / 2)]
+    ends = [
+        mixture_quantile(q, posterior.mean, np.sqrt(posterior.variance), weight) for q in (ALPHA / 2, 1 - ALPHA / 2)
+    ]
     mu = [
-        float(mixture_quantile(q, given.mu[:, None], np.sqrt(given.mu_variance)[:, None], weight)[0])
+        float(mixture_quantile(q, posterior.mu[:, None], np.sqrt(posterior.mu_variance)[:, None], weight)[0])
         for q in (ALPHA / 2, 1 - ALPHA / 2)
     ]
     tau_median, tau_low, tau_high = (_grid_quantile(q, edges, weight) for q in (0.5, ALPHA / 2, 1 - ALPHA / 2))
     return Shrinkage(
-        weight @ given.mean,
+        weight @ posterior.mean,
         ends[0],
         ends[1],
-        _above(0.0, given, weight),
-        _above(threshold_pp, given, weight),
+        _above(0.0, posterior, weight),
+        _above(threshold_pp, posterior, weight),
         threshold_pp,
-        float(weight @ given.mu),
+        float(weight @ posterior.mu),
         mu[0],
         mu[1],
-        float(weight @ ndtr(given.mu / np.sqrt(given.mu_variance))),
+        float(weight @ ndtr(posterior.mu / np.sqrt(posterior.mu_variance))),
         tau_median,
         tau_low,
         tau_high,
@@ -213,8 +215,8 @@ def given_tau(effects: np.ndarray, covariance: np.ndarray, tau: np.ndarray, prio
     precision = 1 / w + 1 / prior.sd_pp**2
     mu, mu_variance = (estimate / w + prior.mean_pp / prior.sd_pp**2) / precision, 1 / precision
     mean = mu[:, None] + tau2 * (plain * (own - mu[:, None] * one)) @ axes.T
-    kept = 1 - tau2 * (plain * one) @ axes.T
-    variance = tau2 - tau2**2 * (plain @ axes.T**2) + kept**2 * mu_variance[:, None]
+    prior_share = 1 - tau2 * (plain * one) @ axes.T
+    variance = tau2 - tau2**2 * (plain @ axes.T**2) + prior_share**2 * mu_variance[:, None]
     fit = (plain * (own - estimate[:, None] * one) ** 2).sum(axis=1)
     log_density = 0.5 * (np.log(plain).sum(axis=1) - fit) + _of_mean(estimate, w, prior)
     return Given(log_density, mu, mu_variance, mean, variance)
@@ -228,8 +230,8 @@ def _of_mean(estimate: np.ndarray, w: np.ndarray, prior: Prior) -> np.ndarray:
     return 0.5 * np.log(w / around) - 0.5 * (estimate - prior.mean_pp) ** 2 / around
 
 
-def _above(value: float, given: Given, weight: np.ndarray) -> np.ndarray:
-    return weight @ ndtr((given.mean - value) / np.sqrt(given.variance))
+def _above(value: float, posterior: Given, weight: np.ndarray) -> np.ndarray:
+    return weight @ ndtr((posterior.mean - value) / np.sqrt(posterior.variance))
 
 
 def mixture_quantile(q: float, mean: np.ndarray, sd: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -62,8 +62,8 @@ def spread_of(sample: Sample) -> Spread:
         )
         return Spread(_positive(between + variance), n_comparison - 1)
     if sample.nested is not None and sample.nested.own_covariance:
-        found, df = covariance(sample, sample.change_treated[:, None], changes[:, None])
-        return Spread(_positive(float(found[0, 0])), df)
+        own_covariance, df = covariance(sample, sample.change_treated[:, None], changes[:, None])
+        return Spread(_positive(float(own_covariance[0, 0])), df)
     own = mean_variance(sample.change_treated, sample.weights_treated)
     se = _positive(own + variance)
     df = (own + variance) ** 2 / (own**2 / (n_treated - 1) + variance**2 / (n_comparison - 1))

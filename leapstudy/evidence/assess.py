@@ -185,14 +185,14 @@ def assess_row(
     verdict: Verdict,
 ) -> Evidence:
     """Grade one estimate."""
-    kept = treated_codes(data, spec.comparison, treated)
-    wwc, lost = wwc_block(data, kept, spec), _attrition(data, main, kept, spec.comparison)
+    treated_side = treated_codes(data, spec.comparison, treated)
+    wwc, lost = wwc_block(data, treated_side, spec), _attrition(data, main, treated_side, spec.comparison)
     power, reach, cost = None, pd.DataFrame(), None
     if figures is not None:
         published = figures.published_for(main.district_code)
         unknown = PART_VISITED if data.state.outcomes[spec.outcome].of_part else ""
         power = power_block(figures.coverage, published, detectable, main.estimate_pp, verdict.high_pp)
-        reach, cost = _reach(data, spec, kept), _cost(figures, verdict, kept, published, unknown)
+        reach, cost = _reach(data, spec, treated_side), _cost(figures, verdict, treated_side, published, unknown)
     return Evidence(
         district_code=main.district_code,
         district=main.district,
@@ -200,7 +200,7 @@ def assess_row(
         power=power,
         reach=reach,
         wwc=wwc,
-        essa=_essa(data, main, kept, spec.comparison, wwc.category, verdict, lost),
+        essa=_essa(data, main, treated_side, spec.comparison, wwc.category, verdict, lost),
         cost=cost,
         attrition=lost,
     )
@@ -260,15 +260,15 @@ def _eligibility(category: Category | None, confounding: str, year: str, outcome
         return "not eligible", "No chronic absence is published, so that the groups cannot be compared on it."
     if category is None:
         return "not eligible", f"The Cox index of chronic absence {year} does not exist: a group's share is 0 or 100%."
-    held = bool(outcome.group or outcome.table)  # chronic absence, which has neither, is what was held just now
+    is_chronic = bool(outcome.group or outcome.table)  # chronic absence, which has neither, is what was held just now
     itself = f"{capital(outcome.words)} itself" if outcome.in_days else f"The outcome itself, {outcome.words},"
-    found = f"By chronic absence {year} the baseline category is '{category}'."
-    found += f" {OUTCOME_UNKNOWN.format(itself)}" if held else ""
+    reason = f"By chronic absence {year} the baseline category is '{category}'."
+    reason += f" {OUTCOME_UNKNOWN.format(itself)}" if is_chronic else ""
     if category == "not satisfied":
-        return "not eligible", found
+        return "not eligible", reason
     if category == "satisfied":
-        return "eligible", found
-    return "eligible if adjusted", f"{found} {(NOT_ADJUSTED if held else SUBTRACTED).format(outcome.words)}"
+        return "eligible", reason
+    return "eligible if adjusted", f"{reason} {(NOT_ADJUSTED if is_chronic else SUBTRACTED).format(outcome.words)}"
 
 
 def _essa(

@@ -74,10 +74,10 @@ def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) ->
     BadInput
         For an unknown or empty group, or where no treated district has a figure or a peer.
     """
-    kept = treated_codes(data, spec.comparison, treated)
+    codes = treated_codes(data, spec.comparison, treated)
     group = comparison_codes(data, spec.comparison)
     # where units started in different years, the years before the first of them: nobody had begun
-    first = clock_of(data.state, data.starts, kept).starts[0]
+    first = clock_of(data.state, data.starts, codes).starts[0]
     shift = partial(data.state.calendar.shift, first)
     rows = []
     measures = {CHRONIC: (CHRONIC_YEAR,), "attendance_rate": ATTENDANCE_YEARS}
@@ -88,7 +88,7 @@ def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) ->
             panel = build_panel(data, measure, spec.edition)
         except BadInput:  # not published, or as bounds only
             continue
-        rows += [_row(panel, kept, group, shift(k), spec) for k in offsets]
+        rows += [_row(panel, codes, group, shift(k), spec) for k in offsets]
     return tuple(rows)
 
 
@@ -122,8 +122,8 @@ def _group(panel: Panel, codes: Sequence[str], year: str, weights: Weights) -> G
     rates, students = panel.rates[rows, column], panel.students[rows, column]
     # enrollment counts where districts are weighted by it, and the state publishes any
     needless = weights == "equal" or np.isnan(panel.students).all()
-    there = ~np.isnan(rates) & (~np.isnan(students) | needless)
-    return Group(rates[there], students[there])
+    published = ~np.isnan(rates) & (~np.isnan(students) | needless)
+    return Group(rates[published], students[published])
 
 
 def district_difference(rates_treated: np.ndarray, rates_comparison: np.ndarray) -> float | None:

@@ -61,10 +61,10 @@ class Noise:
 
 def can_screen(rates_pct: pd.DataFrame, students: pd.Series, *, share: bool = True) -> bool:
     """Return whether a table has the years, units and changes that a screen needs, see `screen`."""
-    return not _lacking(_levels(_known_years(rates_pct), share), students)
+    return not _gaps(_levels(_known_years(rates_pct), share), students)
 
 
-def _lacking(levels: pd.DataFrame, students: pd.Series) -> str:
+def _gaps(levels: pd.DataFrame, students: pd.Series) -> str:
     """Return what there is in place of what a screen needs; empty where it can be made.
 
     Changes are counted on the scale that is screened: there, figures below a twentieth of a percent are all alike.
@@ -137,10 +137,10 @@ def screen(
     """
     rates_pct = _known_years(rates_pct)
     levels = _levels(rates_pct, share)
-    if lacking := _lacking(levels, students):
+    if gaps := _gaps(levels, students):
         raise BadInput(
             f"A screen for broken series needs at least 3 years and {FEWEST} units with students and figures of two "
-            f"years in a row, and at most {MOST_UNCHANGED:.0%} of changes that are exactly zero; here are {lacking}."
+            f"years in a row, and at most {MOST_UNCHANGED:.0%} of changes that are exactly zero; here are {gaps}."
         )
     students = students.where(students > 0)
     unit = 1.0 if share else float(np.nanmedian(levels.diff(axis=1).abs().to_numpy())) or 1.0
@@ -226,8 +226,8 @@ def _out_and_back(changes: pd.DataFrame, years: list[str]) -> pd.DataFrame:
     before = dict(zip(years[1:], years[:-1], strict=True))
     out = changes.assign(year=changes["year"].map(before)).drop(columns="variance")
     both = changes.merge(out, on=["unit", "year"], suffixes=("_in", "_out"))
-    flagged = (np.sign(both["z_in"]) == -np.sign(both["z_out"])) & (both[["z_in", "z_out"]].abs().min(axis=1) >= CUT)
-    rows = both[flagged]
+    reversal = (np.sign(both["z_in"]) == -np.sign(both["z_out"])) & (both[["z_in", "z_out"]].abs().min(axis=1) >= CUT)
+    rows = both[reversal]
     return rows.assign(
         pattern="out and back",
         direction=np.where(rows["z_in"] > 0, "high", "low"),
@@ -250,10 +250,10 @@ def _contradictions(rates_pct: pd.DataFrame, companion_pct: pd.DataFrame, studen
     for _, group in rows.groupby("year"):
         rows.loc[group.index, "rest"] = _theil_sen_rest(group["theirs"].to_numpy(), group["ours"].to_numpy())
     z = _z(rows["rest"], rows["variance"], rows["year"])
-    flagged = np.abs(z) >= CONTRADICTION_CUT
+    departure = np.abs(z) >= CONTRADICTION_CUT
     return rows.assign(
         pattern="contradiction", direction=np.where(z > 0, "high", "low"), z_in=z, z_out=np.nan, departure=rows["rest"]
-    )[flagged][COLUMNS]
+    )[departure][COLUMNS]
 
 
 def _theil_sen_rest(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -109,9 +109,9 @@ def pre_period(data: StudyData) -> PrePeriod:
     before_start = {name: column.reindex(units.index) for name, column in columns.items()}
     table = pd.DataFrame({**traits_of_units(data), **before_start})
     years = tuple(by_year.columns) + attended
-    named: dict[str, tuple[str, ...]] = {name: comparison_codes(data, name) for name in data.state.groups}
+    groups: dict[str, tuple[str, ...]] = {name: comparison_codes(data, name) for name in data.state.groups}
     pool = tuple(code for code in units.index if code not in data.starts)
-    return PrePeriod(table, tuple(sorted(set(years))), named, pool, start)
+    return PrePeriod(table, tuple(sorted(set(years))), groups, pool, start)
 
 
 def _attendance_before(data: StudyData, edition: str, start: str) -> tuple[pd.Series, tuple[str, ...]]:
@@ -152,9 +152,9 @@ def rank_comparisons(pre: PrePeriod, treated: Sequence[str]) -> tuple[CandidateS
     sets = dict(pre.candidates)
     if _to_pick_on(z).notna().to_numpy().any():
         sets |= {f"nearest_{k}": nearest_codes(z, treated, pre.pool, k) for k in NEAREST}
-    found = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
-    found.sort(key=lambda item: (item["mean_gap"], item["name"]))
-    return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(found, start=1))
+    candidates = [_candidate(name, codes, pre.table, z, treated) for name, codes in sets.items()]
+    candidates.sort(key=lambda item: (item["mean_gap"], item["name"]))
+    return tuple(CandidateSet(rank=rank, **item) for rank, item in enumerate(candidates, start=1))
 
 
 def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], k: int) -> tuple[str, ...]:
@@ -165,14 +165,14 @@ def nearest_codes(z: pd.DataFrame, treated: Sequence[str], pool: Sequence[str], 
     """
     traits = _to_pick_on(z)
     candidates = traits.loc[sorted(pool)]
-    chosen: set[str] = set()
+    nearest: set[str] = set()
     for code in treated:
         gaps = candidates - traits.loc[code]
-        known = int(traits.loc[[code]].notna().to_numpy().sum())
-        shared = gaps.notna().sum(axis=1) >= min(MIN_TRAITS, known)
-        distance = np.sqrt((gaps**2).mean(axis=1))[shared]
-        chosen |= set(distance.sort_values(kind="stable").index[:k])
-    return tuple(sorted(chosen))
+        n_traits = int(traits.loc[[code]].notna().to_numpy().sum())
+        comparable = gaps.notna().sum(axis=1) >= min(MIN_TRAITS, n_traits)
+        distance = np.sqrt((gaps**2).mean(axis=1))[comparable]
+        nearest |= set(distance.sort_values(kind="stable").index[:k])
+    return tuple(sorted(nearest))
 
 
 def _to_pick_on(z: pd.DataFrame) -> pd.DataFrame:

@@ -190,24 +190,24 @@ def deviations(plan: Mapping[str, Any], params: Mapping[str, Any], waiting: str 
     starts, those who wait (`waiting`, by the group's name) are the draw's own comparison, whatever the plan says: they
     alone are as planned, so that nobody picks between two after seeing figures.
     """
-    found = []
-    for key, written in plan["planned"].items():
-        planned = waiting if key == "comparison" and waiting else written
-        used = params.get(key, planned)
-        if str(used) != str(planned):
-            found.append(Deviation(key, str(planned), _text(used), _kind(plan, key, used)))
-    return tuple(found)
+    departures = []
+    for key, plan_value in plan["planned"].items():
+        standard = waiting if key == "comparison" and waiting else plan_value
+        value = params.get(key, standard)
+        if str(value) != str(standard):
+            departures.append(Deviation(key, str(standard), _text(value), _kind(plan, key, value)))
+    return tuple(departures)
 
 
 def _text(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
-def _kind(plan: Mapping[str, Any], key: str, used: Any) -> Kind:
+def _kind(plan: Mapping[str, Any], key: str, alternative: Any) -> Kind:
     if key in HARMLESS:
         return "other draws"
-    foreseen = {str(value) for value in plan["sensitivity"].get(key, ())}
-    return "planned sensitivity" if str(used) in foreseen else "exploratory"
+    alternatives = {str(value) for value in plan["sensitivity"].get(key, ())}
+    return "planned sensitivity" if str(alternative) in alternatives else "exploratory"
 
 
 def check_run(plan: Mapping[str, Any], params: Mapping[str, Any], waiting: str = "") -> PlanCheck:
@@ -216,13 +216,13 @@ def check_run(plan: Mapping[str, Any], params: Mapping[str, Any], waiting: str =
     More than one departure at a time was not planned, even where each of them was: such a run is exploratory.
     """
     digest = check_frozen(plan)
-    found = deviations(plan, params, waiting)
+    departures = deviations(plan, params, waiting)
     additions = tuple(f"{item['what']} ({item['when']}: {item['why']})" for item in plan.get(ADDITIONS, ()))
     return PlanCheck(
         status=str(plan["status"]),
         plan_sha256=digest,
-        deviations=found,
-        standing=standing_of(found),
+        deviations=departures,
+        standing=standing_of(departures),
         additions=additions,
         content=in_full(plan),
     )
@@ -270,9 +270,9 @@ def standings(
         estimator, p_method, standing, rows. An estimator or a test that the plan does not name is exploratory.
     """
     names = {(years_label(item.pre), years_label(item.post)): name for name, item in contrasts.items()}
-    told = [(row.estimator, row.p_method, _standing(plan, params, row, names, waiting)) for row in estimates]
-    counted = pd.DataFrame(told, columns=["estimator", "p_method", "standing"])
-    return counted.groupby(["estimator", "p_method", "standing"], sort=False).size().reset_index(name="rows")
+    rows = [(row.estimator, row.p_method, _standing(plan, params, row, names, waiting)) for row in estimates]
+    table = pd.DataFrame(rows, columns=["estimator", "p_method", "standing"])
+    return table.groupby(["estimator", "p_method", "standing"], sort=False).size().reset_index(name="rows")
 
 
 def _standing(
@@ -284,10 +284,10 @@ def _standing(
 ) -> Standing:
     if row.estimator not in PLANNED_ESTIMATORS or row.p_method not in PLANNED_TESTS:
         return "exploratory"
-    asked = {
+    choices = {
         "outcome": row.outcome,
         "comparison": row.comparison,
         "edition": row.edition,
         "contrast": names.get((row.pre or "", row.post or ""), ""),
     }
-    return standing_of(deviations(plan, {**params, **asked}, waiting))
+    return standing_of(deviations(plan, {**params, **choices}, waiting))

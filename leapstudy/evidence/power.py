@@ -127,8 +127,8 @@ def spread_at(district_sd_pp: float, typical: float, students: float) -> float:
     students (`STUDENT_SD_PP`, an assumption), and the 2 takes the students of the two years as different ones, which
     makes the most of what larger districts would gain.
     """
-    sampling, measured = (2 * sampling_sd_pp(size) ** 2 for size in (students, typical))
-    return math.sqrt(max(district_sd_pp**2 - measured, 0.0) + sampling)
+    sampling, own_noise = (2 * sampling_sd_pp(size) ** 2 for size in (students, typical))
+    return math.sqrt(max(district_sd_pp**2 - own_noise, 0.0) + sampling)
 
 
 def detectable_grid(district_sd_pp: float, typical: float) -> pd.DataFrame:

@@ -45,11 +45,11 @@ def _stack(tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str]) -> pd.
         if missing:
             raise BadInput(f"The table {name!r} lacks {missing}; without counts nothing can be suppressed.")
     parts = [named_cells(table, dimensions).assign(**table[list(COUNTS)].to_dict("list")) for table in tables.values()]
-    stacked = pd.concat(parts, ignore_index=True)
-    stacked["numerator"] = stacked["numerator"].fillna(stacked["denominator"])  # a mean has only a denominator
-    if stacked.groupby(list(dimensions))[list(COUNTS)].nunique().gt(1).to_numpy().any():
+    cells = pd.concat(parts, ignore_index=True)
+    cells["numerator"] = cells["numerator"].fillna(cells["denominator"])  # a mean has only a denominator
+    if cells.groupby(list(dimensions))[list(COUNTS)].nunique().gt(1).to_numpy().any():
         raise BadInput("Two published tables give different counts for the same cell. Build them from one source.")
-    return stacked.drop_duplicates(list(dimensions), ignore_index=True)
+    return cells.drop_duplicates(list(dimensions), ignore_index=True)
 
 
 def named_cells(table: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def recoverable(cells: Cells, hidden: np.ndarray) -> np.ndarray:
     A cell is determined if no solution of the sums moves it: it is zero in every vector of their null space. A sum
     whose hidden numerators add up to zero gives all of them away too.
     """
-    found = np.zeros(len(hidden), dtype=bool)
+    solvable = np.zeros(len(hidden), dtype=bool)
     members = np.flatnonzero(hidden)
     system = cells.sums[:, members]
     system = system[(system != 0).any(axis=1)]
@@ -118,10 +118,10 @@ def recoverable(cells: Cells, hidden: np.ndarray) -> np.ndarray:
         part = part[(part != 0).any(axis=1)]
         if len(part):
             free = null_space(part)
-            found[members[inside]] = (np.abs(free) < 1e-9).all(axis=1)
+            solvable[members[inside]] = (np.abs(free) < 1e-9).all(axis=1)
     total_shown = ~((cells.sums < 0) & hidden).any(axis=1)
     nothing = ((cells.sums > 0) & hidden) @ cells.counts[:, 0] == 0
-    return found | (hidden & ((cells.sums[total_shown & nothing] > 0) & hidden).any(axis=0))
+    return solvable | (hidden & ((cells.sums[total_shown & nothing] > 0) & hidden).any(axis=0))
 
 
 def _company(cells: Cells, exposed: int, hidden: np.ndarray) -> int | None:
@@ -137,11 +137,11 @@ def choose_hidden(cells: Cells, min_group: int = MIN_GROUP) -> np.ndarray:
     small = is_small(cells.counts[:, 0], cells.counts[:, 1], min_group)
     hidden = small.copy()
     while (exposed := np.flatnonzero(recoverable(cells, hidden) & small)).size:
-        chosen = {_company(cells, int(cell), hidden) for cell in exposed} - {None}
-        if not chosen:
+        company = {_company(cells, int(cell), hidden) for cell in exposed} - {None}
+        if not company:
             hidden |= cells.listed
             break
-        hidden[[cell for cell in chosen if cell is not None]] = True
+        hidden[[cell for cell in company if cell is not None]] = True
     return hidden
 
 
@@ -176,5 +176,5 @@ def protect(
 def _hide(table: pd.DataFrame, dimensions: Sequence[str], secret: set[tuple]) -> pd.DataFrame:
     keys = named_cells(table, dimensions)
     mask = np.array([key in secret for key in keys.itertuples(index=False, name=None)], dtype=bool)
-    emptied = {name: table[name].mask(mask) for name in COUNTS}
-    return table.assign(**emptied, suppressed=mask)
+    blanks = {name: table[name].mask(mask) for name in COUNTS}
+    return table.assign(**blanks, suppressed=mask)

@@ -108,22 +108,24 @@ def program(data: StudyData, facts: Facts) -> Program | None:
         return None
     rows = data.attendance
     first, edition = min(data.starts.values()), data.state.usual("editions")
-    chosen = rows[(rows["year"] == first) & (rows["edition"] == edition) & (rows["group"] == "all")]
+    first_year = rows[(rows["year"] == first) & (rows["edition"] == edition) & (rows["group"] == "all")]
     return Program(
         served=_figure(facts, money.served),
         launch_dollars=_figure(facts, money.launch) * MILLION,
         grants=_grants(facts),
         published=_published(data, facts),
         ingredients=_ingredients(facts, money),
-        enrollment={str(code): float(n) for code, n in zip(chosen["district_code"], chosen["students"], strict=True)},
+        enrollment={
+            str(code): float(n) for code, n in zip(first_year["district_code"], first_year["students"], strict=True)
+        },
     )
 
 
 def _figure(facts: Facts, what: str) -> float:
-    found = facts.served.loc[facts.served["what"] == what, "value"]
-    if len(found) != 1:
+    value = facts.served.loc[facts.served["what"] == what, "value"]
+    if len(value) != 1:
         raise bad_value("figure of the program", what, facts.served["what"], "served.csv beside the starts holds them.")
-    return float(found.iloc[0])
+    return float(value.iloc[0])
 
 
 def _grants(facts: Facts) -> tuple[Grant, ...]:

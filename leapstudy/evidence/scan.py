@@ -62,10 +62,10 @@ def _all_texts(content: bytes, depth: int = DEEPEST) -> Iterator[str]:
     for text in _texts(content):
         yield text
         if depth:
-            decoded = [_decoded(found) for found in ENCODED.findall(text)]
-            plain = [part for part in decoded if b"\x00" not in part and not part.startswith(PACKED)]
+            contents = [_decode(match) for match in ENCODED.findall(text)]
+            plain = [part for part in contents if b"\x00" not in part and not part.startswith(PACKED)]
             yield b"\n".join(plain).decode("latin-1")  # many and short: to look at each by itself takes longest
-            for part in decoded:
+            for part in contents:
                 if b"\x00" in part or part.startswith(PACKED):
                     yield from _all_texts(part, 0)
     for part in _parts(content, depth):
@@ -74,9 +74,9 @@ def _all_texts(content: bytes, depth: int = DEEPEST) -> Iterator[str]:
 
 def _hashes(words: Iterable[str]) -> np.ndarray:
     """Return the hashes (64 bits) of words in small letters, and without zeros in front where enough is left."""
-    folded = {word.casefold() for word in words}
-    folded |= {word.lstrip("0") for word in folded if word.startswith("0")}
-    return np.fromiter((hash(word) for word in folded if len(word) >= SHORTEST), np.int64)
+    forms = {word.casefold() for word in words}
+    forms |= {word.lstrip("0") for word in forms if word.startswith("0")}
+    return np.fromiter((hash(word) for word in forms if len(word) >= SHORTEST), np.int64)
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _texts(content: bytes) -> Iterable[str]:
         )
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     whole = text.rstrip("=")
     whole = whole[: len(whole) // 4 * 4 + (len(whole) % 4 if len(whole) % 4 != 1 else 0)]
     return base64.b64decode(whole + "=" * (-len(whole) % 4))
@@ -150,10 +150,10 @@ def _png_texts(content: bytes) -> Iterable[bytes]:
         size, kind = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
         data = content[place + 8 : place + 8 + size]
         if kind in (b"zTXt", b"iTXt"):
-            packed = data.partition(b"\0")[2]
-            packed = packed[1:] if kind == b"zTXt" else packed[2:].split(b"\0", 2)[-1]
+            body = data.partition(b"\0")[2]
+            body = body[1:] if kind == b"zTXt" else body[2:].split(b"\0", 2)[-1]
             with suppress(zlib.error):  # an iTXt that is not compressed stands in the bytes as it is
-                yield zlib.decompress(packed)
+                yield zlib.decompress(body)
         place += size + 12
 
 
@@ -179,14 +179,14 @@ def _words(file: Path, name: str, numbers: bool) -> np.ndarray | None:
     return np.unique(np.concatenate(hashes))
 
 
-def _told(words: np.ndarray, raw_ids: Iterable[str]) -> np.ndarray:
+def _matches(words: np.ndarray, raw_ids: Iterable[str]) -> np.ndarray:
     """Return those of the words (sorted hashes) that are a student's own number; the numbers pass a few at a time."""
-    numbers, told = iter(raw_ids), []
+    numbers, matches = iter(raw_ids), []
     while some := list(islice(numbers, AT_ONCE)):
         hashes = _hashes(number for number in some if OWN.fullmatch(number))
         places = np.minimum(np.searchsorted(words, hashes), len(words) - 1)
-        told.append(hashes[words[places] == hashes] if len(words) else words)
-    return np.concatenate(told) if told else words[:0]
+        matches.append(hashes[words[places] == hashes] if len(words) else words)
+    return np.concatenate(matches) if matches else words[:0]
 
 
 def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
@@ -216,6 +216,6 @@ def scan_folder(folder: Path, raw_ids: Iterable[str] = ()) -> ScanReport:
     first = list(islice(ids, 1))
     words = {name: _words(file, name, bool(first)) for file in files for name in [file.relative_to(folder).as_posix()]}
     read = [hashes for hashes in words.values() if hashes is not None]
-    told = _told(np.unique(np.concatenate(read)), chain(first, ids)) if read else np.zeros(0, np.int64)
-    leaking = tuple(name for name, hashes in words.items() if hashes is None or np.isin(told, hashes).any())
+    matches = _matches(np.unique(np.concatenate(read)), chain(first, ids)) if read else np.zeros(0, np.int64)
+    leaking = tuple(name for name, hashes in words.items() if hashes is None or np.isin(matches, hashes).any())
     return ScanReport(len(files), leaking)

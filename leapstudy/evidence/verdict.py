@@ -239,8 +239,8 @@ def decide(
         kind, reason = _by_interval(low, high, rejects(p_value), p, size, lower_is_better=lower_is_better)
     if kind in ("positive", "negative") and doubts:
         kind, reason = "failed_placebo", doubts[0]
-    tested = any(item.own and can_reject(item.p_floor) for item in windows)
-    before: Before = "failed" if failures or kind == "failed_placebo" else "passed" if tested else "untested"
+    has_test = any(item.own and can_reject(item.p_floor) for item in windows)
+    before: Before = "failed" if failures or kind == "failed_placebo" else "passed" if has_test else "untested"
     reasons = (reason, *(text for text in failures if text != reason))
     limits = (*(text for text in doubts if text != reason), *cautions)
     figures = (estimate_pp, low, high, p_value, p_floor, p_adjusted)
@@ -309,8 +309,8 @@ def _before(
     failures = [f"{_elsewhere(item)}." for item in own if item.failed]
     doubts: list[str] = []
     if rejects(pre_trend_p):
-        told = f"Equal movement before the program is rejected ({probability(pre_trend_p)})."
-        (failures if pre_trend_fits else doubts).append(told)
+        sentence = f"Equal movement before the program is rejected ({probability(pre_trend_p)})."
+        (failures if pre_trend_fits else doubts).append(sentence)
     adjusted = holm([item.p_value or 0.0 for item in others])
     for item, p in zip(others, adjusted, strict=True):
         if rejects(float(p)):

@@ -108,36 +108,39 @@ def watch(
     """Compare counts with the plan, and phases of a draw with the first month (``YYYY-MM``) of their visits."""
     plan = promise or Promise()
     schools, weeks = _schools(progress.schools), _promised_by_week(_weeks(progress.weeks), until, plan)
-    stopped, arms = _stopped(progress.feeds, until), _arms(progress.arms)
+    silent, arms = _silent_schools(progress.feeds, until), _arms(progress.arms)
     totals = _totals(progress.schools, until, plan)
     over = plan.last is None or until >= plan.last
-    told = (*_idle(progress.arms, f"{until:%Y-%m}", starts or {}), *_warnings(totals, stopped, progress.arms, over))
-    return Watch(until, totals, schools, weeks, stopped, arms, _attempts(progress.attempts), told)
+    warnings = (
+        *_idle(progress.arms, f"{until:%Y-%m}", starts or {}),
+        *_warnings(totals, silent, progress.arms, over),
+    )
+    return Watch(until, totals, schools, weeks, silent, arms, _attempts(progress.attempts), warnings)
 
 
 def _attempts(counts: pd.DataFrame) -> pd.DataFrame:
     """Return how attempts ended, in what language, and what was given; students may stand in several rows."""
-    shown = counts[(counts["what"] != "language") | (counts["students"] >= MIN_COUNT)]
-    return _rounded(shown.reset_index(drop=True), ("students",))
+    rows = counts[(counts["what"] != "language") | (counts["students"] >= MIN_COUNT)]
+    return _rounded(rows.reset_index(drop=True), ("students",))
 
 
 def _schools(counts: pd.DataFrame) -> pd.DataFrame:
     """Return steps by school; referred and met are hidden together, tried where it would tell apart a few not met."""
     place = ["district_code", "school_code"]
-    named = counts.assign(**{name: counts[name].fillna("not in the files") for name in place})
-    exact = named.pivot_table(index=place, columns="status", values="students", aggfunc="sum", fill_value=0)
+    by_place = counts.assign(**{name: counts[name].fillna("not in the files") for name in place})
+    exact = by_place.pivot_table(index=place, columns="status", values="students", aggfunc="sum", fill_value=0)
     exact = exact.reindex(columns=list(REACHED), fill_value=0).astype(float)
     sides = pd.DataFrame({"met": exact["met"], "not met": exact[list(REACHED[:2])].sum(axis=1)})
     safe = _protected(sides.rename_axis(columns="status"))
     few = ((exact > 0) & (exact < MIN_COUNT)).any(axis=1)
-    visits = named[named["status"] == "met"].groupby(place)["visits"].sum().reindex(exact.index)
-    referred, met = safe.sum(axis=1, skipna=False), safe["met"]
+    visits = by_place[by_place["status"] == "met"].groupby(place)["visits"].sum().reindex(exact.index)
+    n_referred, met = safe.sum(axis=1, skipna=False), safe["met"]
     table = pd.DataFrame(
         {
-            "referred": referred,
-            "tried": exact[list(REACHED[1:])].sum(axis=1).mask(few | referred.isna()),
+            "referred": n_referred,
+            "tried": exact[list(REACHED[1:])].sum(axis=1).mask(few | n_referred.isna()),
             "met": met,
-            "coverage_pct": (100 * met / referred).where(referred >= MIN_GROUP).round(),
+            "coverage_pct": (100 * met / n_referred).where(n_referred >= MIN_GROUP).round(),
             "visits": (visits / met).where(met >= MIN_GROUP).round(1),
         }
     )
@@ -191,16 +194,16 @@ def _rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return table.assign(**(UNIT * (safe / UNIT).round()))
 
 
-def _stopped(feeds: pd.DataFrame, until: date) -> pd.DataFrame:
+def _silent_schools(feeds: pd.DataFrame, until: date) -> pd.DataFrame:
     """Return schools that lack a month which half of the schools have sent."""
-    sent = feeds[feeds["month"] <= f"{until:%Y-%m}"]
-    if sent.empty:
+    arrivals = feeds[feeds["month"] <= f"{until:%Y-%m}"]
+    if arrivals.empty:
         return pd.DataFrame({"district_code": [], "school_code": [], "last_month": [], "months_missing": []})
-    schools = sent.groupby(["district_code", "school_code"])["month"].agg(["max", "min"])
-    by_month = sent.groupby("month")["school_code"].count()
+    schools = arrivals.groupby(["district_code", "school_code"])["month"].agg(["max", "min"])
+    by_month = arrivals.groupby("month")["school_code"].count()
     usual = sorted(by_month.index[by_month >= len(schools) / 2])
     since = schools["min"].map(lambda first: sum(month >= first for month in usual))
-    own = sent[sent["month"].isin(usual)].groupby(["district_code", "school_code"])["month"].nunique()
+    own = arrivals[arrivals["month"].isin(usual)].groupby(["district_code", "school_code"])["month"].nunique()
     missing = (since - own.reindex(schools.index).fillna(0)).astype(int)
     table = pd.DataFrame({"last_month": schools["max"], "months_missing": missing})
     return table[missing > 0].sort_values("months_missing", ascending=False, kind="stable").reset_index()
@@ -212,20 +215,20 @@ def _arms(counts: pd.DataFrame) -> pd.DataFrame:
 
 def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
     by_status = counts.groupby("status")["students"].sum().reindex(list(REACHED)).fillna(0)
-    referred, met = int(by_status.sum()), int(by_status["met"])
+    n_referred, met = int(by_status.sum()), int(by_status["met"])
     visits = float(counts.loc[counts["status"] == "met", "visits"].sum())
     elapsed = _elapsed(until, plan)
     due = np.nan if plan.referred is None or elapsed is None else plan.referred * elapsed
     rows: Mapping[str, tuple[float, float]] = {
-        "students referred": (referred, due),
-        "students tried": (referred - int(by_status[REACHED[0]]), np.nan),
+        "students referred": (n_referred, due),
+        "students tried": (n_referred - int(by_status[REACHED[0]]), np.nan),
         "students met": (met, due * (np.nan if plan.met is None else plan.met)),
     }
     table = pd.DataFrame(rows, index=["so_far", "promised"]).T
     table = _rounded(table, ("so_far", "promised"))
-    enough, some = referred >= MIN_GROUP, met >= MIN_GROUP
+    enough, some = n_referred >= MIN_GROUP, met >= MIN_GROUP
     table.loc["met of the referred (%)"] = (
-        round(100 * met / referred) if enough else np.nan,
+        round(100 * met / n_referred) if enough else np.nan,
         np.nan if plan.met is None else 100 * plan.met,
     )
     table.loc[VISITS] = (
@@ -257,29 +260,31 @@ def _idle(arms: pd.DataFrame, month: str, starts: Mapping[str, str]) -> list[str
     ]
 
 
-def _warnings(totals: pd.DataFrame, stopped: pd.DataFrame, arms: pd.DataFrame, over: bool) -> tuple[str, ...]:
+def _warnings(totals: pd.DataFrame, silent: pd.DataFrame, arms: pd.DataFrame, over: bool) -> tuple[str, ...]:
     """Return what needs attention; that met students have few visits is known only once it is `over`."""
-    told = []
+    sentences = []
     early = int(arms["too_early"].sum()) if len(arms) else 0
     if early:
         number = f"About {UNIT * round(early / UNIT)} students" if early >= MIN_COUNT else "A few students"
-        told.append(
+        sentences.append(
             f"{number} met before a visit was drawn for them: comparison students visited by mistake. "
             "They stay in the arm that they drew; every one of them makes the effect look smaller."
         )
-    if len(stopped):
-        told.append(
-            f"{counted(len(stopped), 'school')} did not send what others sent. Students of a school that stopped look "
+    if len(silent):
+        sentences.append(
+            f"{counted(len(silent), 'school')} did not send what others sent. Students of a school that stopped look "
             "perfect or lost: ask for the months that are missing."
         )
     for row in totals.itertuples():
         if row.so_far < BEHIND * row.promised and (over or row.what != VISITS):
-            told.append(f"Behind the plan: {row.what}, {row.so_far:g} where {row.promised:g} were promised by now.")
-    return tuple(told)
+            sentences.append(
+                f"Behind the plan: {row.what}, {row.so_far:g} where {row.promised:g} were promised by now."
+            )
+    return tuple(sentences)
 
 
 def lines(table: pd.DataFrame) -> list[str]:
     """Return a table as lines for a screen; an empty cell is ``hidden``."""
     blank = {name: "not promised" if name == "promised" else "hidden" for name in table}
-    shown = table.astype(object).where(table.notna()).fillna(blank)
-    return [] if table.empty else shown.to_string(index=False, float_format=lambda value: f"{value:g}").split("\n")
+    text = table.astype(object).where(table.notna()).fillna(blank)
+    return [] if table.empty else text.to_string(index=False, float_format=lambda value: f"{value:g}").split("\n")

@@ -89,11 +89,11 @@ class CheckReport:
     def told(self, rule: str, words: str) -> Self:
         """Return the report with further words on a rule that its own table failed."""
         own = (self.role, rule)
-        found = (
+        findings = (
             replace(one, explanation=f"{one.explanation} {words}") if (one.role, one.rule) == own else one
             for one in self.findings
         )
-        return replace(self, findings=tuple(found))
+        return replace(self, findings=tuple(findings))
 
     @property
     def role(self) -> str:
@@ -139,8 +139,8 @@ class CheckReport:
     def verdict(self) -> str:
         """Say whether the files can be used; the sentence with which `run` refuses them, too."""
         if self.errors:
-            failed = ", ".join(dict.fromkeys(finding.rule for finding in self.errors))
-            return f"Not usable before these are mended at the source: {failed}."
+            names = ", ".join(dict.fromkeys(finding.rule for finding in self.errors))
+            return f"Not usable before these are mended at the source: {names}."
         if not self.findings:
             return "Nothing to report: every rule holds for every row."
         return "Usable: what is listed above was repaired, set aside or only noted."
@@ -167,25 +167,25 @@ def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
 
     A file of which half of the codes are the study's without their leading zeros is the study's own, and has lost them.
     """
-    listed = table.filter(table.district_code.notnull()).select("district_code").distinct()
-    if districts and _of_study(listed, districts):
+    code_table = table.filter(table.district_code.notnull()).select("district_code").distinct()
+    if districts and _of_study(code_table, districts):
         return Limits(known_districts=tuple(districts), supports=how.supports)
-    there = sealed("listing the districts", listed.limit(MOST_CODES).to_pyarrow)["district_code"].to_pylist()
+    codes = sealed("listing the districts", code_table.limit(MOST_CODES).to_pyarrow)["district_code"].to_pylist()
     students = sealed("counting the students", table.student.nunique().to_pyarrow).as_py()
-    too_many = len(there) == MOST_CODES
-    zeros = any(code.startswith("0") for code in there)
+    too_many = len(codes) == MOST_CODES
+    zeros = any(code.startswith("0") for code in codes)
     return Limits(
-        code_length=max(map(len, there)) if zeros else 0,
-        codes_like_ids=too_many or (len(there) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(there)),
+        code_length=max(map(len, codes)) if zeros else 0,
+        codes_like_ids=too_many or (len(codes) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(codes)),
         supports=how.supports,
     )
 
 
-def _of_study(listed: Table, districts: Sequence[str]) -> bool:
+def _of_study(code_table: Table, districts: Sequence[str]) -> bool:
     """Say whether one of a file's codes is the study's, or half of them are that lost their leading zeros."""
-    known = listed.district_code.isin(tuple(districts))
-    lost = listed.district_code.isin(tuple({code.lstrip("0") for code in districts}))
-    query = listed.aggregate(codes=listed.count(), known=known.sum(), lost=lost.sum())
+    is_known = code_table.district_code.isin(tuple(districts))
+    lost = code_table.district_code.isin(tuple({code.lstrip("0") for code in districts}))
+    query = code_table.aggregate(codes=code_table.count(), known=is_known.sum(), lost=lost.sum())
     row = sealed("listing the districts", query.to_pyarrow).to_pylist()[0]
     return bool(row["known"] or (row["lost"] and 2 * row["lost"] >= row["codes"]))
 
@@ -208,18 +208,18 @@ def count_failures(
     """
     district = ibis.literal(NOWHERE)
     if "district_code" in rows.columns and limits.known_districts:
-        known = rows.district_code.isin(limits.known_districts).fill_null(False)
-        district = ibis.ifelse(known, rows.district_code, district)
+        in_study = rows.district_code.isin(limits.known_districts).fill_null(False)
+        district = ibis.ifelse(in_study, rows.district_code, district)
     size = rows[weight].sum() if weight else rows.count()
     nothing = rows.unmatched.sum() if weight else ibis.literal(0)
     query = rows.group_by("failed", district=district).agg(size=size, nothing=nothing)
     fates, by_rule, districts = Counter[str](), Counter[tuple[str, str]](), set[str]()
     for row in sealed("counting", query.to_pyarrow).to_pylist():
-        failed = failing(row["failed"], rules)
-        fate = next((rule.id for rule in failed if rule.removes), "used")
-        unused = row["nothing"] if idle and fate == "used" else 0
-        fates.update({fate: row["size"] - unused, IDLE: unused})
-        sizes = {rule.id: row["nothing" if rule.id == IDLE else "size"] for rule in failed}
+        rules_failed = failing(row["failed"], rules)
+        fate = next((rule.id for rule in rules_failed if rule.removes), "used")
+        idle_rows = row["nothing"] if idle and fate == "used" else 0
+        fates.update({fate: row["size"] - idle_rows, IDLE: idle_rows})
+        sizes = {rule.id: row["nothing" if rule.id == IDLE else "size"] for rule in rules_failed}
         by_rule.update({(rule, row["district"]): count for rule, count in sizes.items()})
         districts.add(row["district"])
     aside = {rule: count for rule, count in sorted(fates.items()) if count and rule != "used"}
@@ -241,8 +241,8 @@ def _of_part(part: Part) -> tuple[Account, list[Finding]]:
 
 def _of_rows(role: str, counts: Mapping[str, int]) -> list[Finding]:
     """Return a finding for each rule of a part's rows, or of lines that are no row."""
-    told = [(rule, *PART_RULES[rule], rows) for rule, rows in sorted(counts.items())]
-    return [Finding(role, rule, severity, "", rows, _FIXES[severity], says) for rule, severity, says, rows in told]
+    lines = [(rule, *PART_RULES[rule], rows) for rule, rows in sorted(counts.items())]
+    return [Finding(role, rule, severity, "", rows, _FIXES[severity], says) for rule, severity, says, rows in lines]
 
 
 _FIXES = {"error": "refused", "warn": "noted"}
@@ -255,13 +255,13 @@ AS_READ = {"student_month": contract.STUDENT_MONTH, "student_day": contract.STUD
 def with_columns(report: CheckReport, con: BaseBackend, path: Path, how: Reading) -> CheckReport:
     """Return the report with the columns whose cells cannot be read, where there are any; they are read once more."""
     tables = {**AS_READ, "visits": contract.VISITS, "outcomes": contract.OUTCOMES}
-    failed = any((one.role, one.rule) == (report.role, UNREADABLE) for one in report.findings)
-    if not failed or report.shape not in tables:
+    is_unreadable = any((one.role, one.rule) == (report.role, UNREADABLE) for one in report.findings)
+    if not is_unreadable or report.shape not in tables:
         return report
     table = tables[report.shape]
     counts = unread_columns(con, path, table, how)
-    told = ", ".join(f"{name} ({shown(count)}{TAKES.get(table[name].kind, '')})" for name, count in counts.items())
-    return report.told(UNREADABLE, f"By column: {told}.") if told else report
+    sentence = ", ".join(f"{name} ({shown(count)}{TAKES.get(table[name].kind, '')})" for name, count in counts.items())
+    return report.told(UNREADABLE, f"By column: {sentence}.") if sentence else report
 
 
 UNREADABLE = "unreadable"
@@ -276,15 +276,15 @@ def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool 
     """
     with marked(panel.table, limits) as rows:
         names = (*contract.STUDENT_MONTH.names, "source_rows", IDLE, "alone", "failed", "kept")
-        judged = failures(rows, PANEL_RULES, limits).select(*names)
-        rows = keep(panel.table.get_backend(), "checking the rows", judged)
+        verdicts = failures(rows, PANEL_RULES, limits).select(*names)
+        rows = keep(panel.table.get_backend(), "checking the rows", verdicts)
     account, findings = count_failures(
         rows, PANEL_RULES, limits, "attendance", panel.lost, "source_rows", idle=panel.shape == "student_day"
     )
     accounts = [account]
     for part in panel.parts:
-        told, more = _of_part(part)
-        accounts.append(told)
+        own_account, more = _of_part(part)
+        accounts.append(own_account)
         findings += more
     if not account.used:
         reason = "No row is left to use. " + (
@@ -313,13 +313,13 @@ def inspect_visits(
     """
     rows = log.table
     together = rows.completed.sum().over(ibis.window(group_by=["student", "visit_date"]))
-    named = rows.student.notnull() & rows.visit_date.notnull()
-    rows = rows.mutate(again=rows.completed & named & (together > 1))
+    identified = rows.student.notnull() & rows.visit_date.notnull()
+    rows = rows.mutate(again=rows.completed & identified & (together > 1))
     if students is None:
         rows = rows.mutate(in_attendance=ibis.literal(True), outside=ibis.literal(False), too_early=ibis.literal(False))
     else:
-        there = students.group_by("student").agg(own_first=students.month.min())
-        rows = rows.left_join(there, "student", rname="{name}_there")
+        students_inside = students.group_by("student").agg(own_first=students.month.min())
+        rows = rows.left_join(students_inside, "student", rname="{name}_there")
         rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
         rows = rows.cross_join(students.aggregate(first_month=students.month.min(), last_month=students.month.max()))
         month = rows.visit_date.truncate("M")

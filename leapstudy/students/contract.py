@@ -58,9 +58,9 @@ class FileTable(Table):
         return next(column for column in self.columns if column.name == name)
 
 
-def _table(name: str, says: dict[str, Any], shared: Mapping[str, Any]) -> FileTable:
+def _table(name: str, says: dict[str, Any], common: Mapping[str, Any]) -> FileTable:
     """Return a table; a column that several tables have is what is said of it once, and what this table says."""
-    columns = {column: shared.get(column, {}) | (own or {}) for column, own in says["columns"].items()}
+    columns = {column: common.get(column, {}) | (own or {}) for column, own in says["columns"].items()}
     return FileTable.model_validate({**says, "name": name, "columns": columns})
 
 
@@ -136,8 +136,8 @@ def meanings(column: str) -> tuple[str, ...]:
     >>> meanings("result")
     ('met', 'not_home', 'refused', 'moved')
     """
-    found = next(table[column] for table in TABLES if column in table.names)
-    return found.allowed or (*TRUE, *FALSE)
+    home = next(table[column] for table in TABLES if column in table.names)
+    return home.allowed or (*TRUE, *FALSE)
 
 
 SENT = ("first_visit_month",)
@@ -195,15 +195,15 @@ def schema(table: FileTable, supports: Sequence[str] = SUPPORTS) -> str:
 
 
 def _constraints(column: FileColumn, supports: Sequence[str]) -> dict[str, object]:
-    found: dict[str, object] = {"required": True} if column.required else {}
+    constraints: dict[str, object] = {"required": True} if column.required else {}
     if column.allowed:
-        found["enum"] = list(column.allowed)
+        constraints["enum"] = list(column.allowed)
     if column.kind == "number":
-        found |= {"minimum": column.low, "maximum": column.high}
+        constraints |= {"minimum": column.low, "maximum": column.high}
     if column.name == "supports":
         names = "|".join(map(re.escape, supports))
-        found["pattern"] = f"({names})(;({names}))*"
-    return found
+        constraints["pattern"] = f"({names})(;({names}))*"
+    return constraints
 
 
 def dictionary(supports: Sequence[str] = SUPPORTS) -> str:

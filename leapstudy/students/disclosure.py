@@ -27,8 +27,8 @@ _UNITS = np.array([0.01, 0.1, 0.2, 0.5, 1.0])
 
 def unit_of_mean(students: np.ndarray) -> np.ndarray:
     """Return to what a mean over so many students is rounded, in points: times the students it is `OPEN_POINTS`."""
-    needed = OPEN_POINTS / np.asarray(students, dtype=float)
-    return _UNITS[np.minimum(np.searchsorted(_UNITS, needed - 1e-9), len(_UNITS) - 1)]
+    least_unit = OPEN_POINTS / np.asarray(students, dtype=float)
+    return _UNITS[np.minimum(np.searchsorted(_UNITS, least_unit - 1e-9), len(_UNITS) - 1)]
 
 
 def rounded_mean(mean: np.ndarray, students: np.ndarray) -> np.ndarray:

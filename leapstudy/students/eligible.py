@@ -111,8 +111,8 @@ def is_chronic(missed: np.ndarray, enrolled: np.ndarray) -> np.ndarray:
 
 def months(data: StudentData) -> tuple[str, ...]:
     """Return the school months of the files, in order, as ``2031-03``."""
-    found = sealed("listing the months", school_months(engine_table(data)).order_by("position").to_pyarrow)
-    return tuple(f"{month:%Y-%m}" for month in found["month"].to_pylist())
+    table = sealed("listing the months", school_months(engine_table(data)).order_by("position").to_pyarrow)
+    return tuple(f"{month:%Y-%m}" for month in table["month"].to_pylist())
 
 
 def school_months_after(known: Sequence[str], decided: str, count: int) -> tuple[str, ...]:
@@ -154,13 +154,13 @@ def _meeting(data: StudentData, rule: Rule, of: Sequence[str], strata: Sequence[
     rows = rows.filter(rows[rule.window] >= rule.percent).select("student", "month", "position")
     traits = panel.filter(panel.month.isin(days))
     traits = traits.filter(traits.first_visit_month.isnull() | (traits.first_visit_month > traits.month))
-    known: dict[str, StringValue] = {
+    columns: dict[str, StringValue] = {
         "district_code": traits.district_code,
         "school_code": traits.school_code,
         "grade_band": grade_band(traits.grade),
         "high_needs": traits.high_needs.cast("string"),
     }
-    parts = [known[name].fill_null("not known") for name in strata]
+    parts = [columns[name].fill_null("not known") for name in strata]
     stratum = ibis.literal(JOIN).join(parts) if parts else ibis.literal("all")
     rows = rows.join(traits.select("student", "month", stratum=stratum), ["student", "month"])
     if data.has_log:
@@ -189,14 +189,14 @@ def eligible_ids(data: StudentData, rule: Rule, month: str, strata: Sequence[Str
         If the files do not have the month.
     """
     _check_month(data, month)
-    found = sealed("listing who meets the rule", _meeting(data, rule, [month], strata).to_pyarrow)
-    return dict(zip(found["student"].to_pylist(), found["stratum"].to_pylist(), strict=True))
+    table = sealed("listing who meets the rule", _meeting(data, rule, [month], strata).to_pyarrow)
+    return dict(zip(table["student"].to_pylist(), table["stratum"].to_pylist(), strict=True))
 
 
 def _check_month(data: StudentData, month: str) -> None:
-    known = months(data)
-    if month not in known:
-        raise bad_value("month", month, [known[0], "...", known[-1]], "The files have these school months.")
+    months_held = months(data)
+    if month not in months_held:
+        raise bad_value("month", month, [months_held[0], "...", months_held[-1]], "The files have these school months.")
 
 
 def past_decisions(data: StudentData, after: int, window: str) -> tuple[str, ...]:
@@ -243,19 +243,19 @@ def past(data: StudentData, rule: Rule, of: Sequence[str], after: int, strata: S
     months_of = np.array([f"{month:%Y-%m}" for month in rows["month"].to_pylist()])
     enrolled, missed = (_matrix(rows, letter, after + 1) for letter in "em")
     strata_of = np.array(rows["stratum"].to_pylist(), dtype=str)
-    lacking = sorted(set(of) - set(months_of.tolist()))
-    if lacking:
-        raise BadInput(f"Nobody meets the rule ({rule.words()}) in {', '.join(lacking)}.")
+    months_empty = sorted(set(of) - set(months_of.tolist()))
+    if months_empty:
+        raise BadInput(f"Nobody meets the rule ({rule.words()}) in {', '.join(months_empty)}.")
     own = [(month, months_of == month) for month in of]
     return tuple(Past(month, enrolled[mask], missed[mask], strata_of[mask]) for month, mask in own)
 
 
 def _days(data: StudentData, rule: Rule, of: Sequence[str], after: int, strata: Sequence[Stratum]) -> Table:
     panel = engine_table(data)
-    chosen = keep(panel.get_backend(), "finding who meets the rule", _meeting(data, rule, of, strata))
+    eligible = keep(panel.get_backend(), "finding who meets the rule", _meeting(data, rule, of, strata))
     rows = panel.join(school_months(panel).select("month", "position"), "month")
     rows = rows.select("student", "position", "days_enrolled", "days_attended")
-    rows = chosen.join(rows, "student", rname="{name}_day")
+    rows = eligible.join(rows, "student", rname="{name}_day")
     rows = rows.mutate(since=rows.position_day - rows.position)
     rows = rows.filter((rows.since > -BEFORE) & (rows.since <= after))
     sums: dict[str, NumericScalar] = {}

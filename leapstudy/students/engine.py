@@ -107,11 +107,11 @@ def lend(con: BaseBackend, table: pa.Table) -> Table:
 @contextmanager
 def lent(con: BaseBackend, table: pa.Table) -> Iterator[Table]:
     """Let an engine read a small table of this process, while the block runs."""
-    there = lend(con, table)
+    loan = lend(con, table)
     try:
-        yield there
+        yield loan
     finally:
-        on(con).take_back(con, there)
+        on(con).take_back(con, loan)
 
 
 def sealed(doing: str, action: Callable[[], Result]) -> Result:

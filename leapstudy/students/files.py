@@ -98,10 +98,10 @@ class Files:
 
     def groups(self) -> dict[Dialect, list[Path]]:
         """Return the files by dialect, so that equal ones are read together."""
-        grouped: dict[Dialect, list[Path]] = {}
+        by_dialect: dict[Dialect, list[Path]] = {}
         for path, dialect in zip(self.paths, self.dialects, strict=True):
-            grouped.setdefault(dialect, []).append(path)
-        return grouped
+            by_dialect.setdefault(dialect, []).append(path)
+        return by_dialect
 
 
 def find(path: Path | str) -> Files:
@@ -113,30 +113,30 @@ def find(path: Path | str) -> Files:
         If there are none, they differ in kind, or one has no header line.
     """
     place = Path(path).expanduser().absolute()
-    shown = _there(place)
-    there = [name for name in shown if name.is_file()]
-    chosen = [name for name in there if _ending(name)]
-    if gone := [name.name for name in shown if _ending(name) and not (name.is_file() or name.is_dir())]:
-        raise BadInput(f"{_listed(gone)} at {str(place)!r} cannot be read: a link to nothing, or no file.")
-    if not chosen:
-        others = f" What is there: {_listed(name.name for name in there)}." if there else ""
-        others += SHEET if any(name.suffix.lower() in SHEETS for name in there) else ""
+    entries = _entries(place)
+    files = [name for name in entries if name.is_file()]
+    data_files = [name for name in files if _ending(name)]
+    if dead := [name.name for name in entries if _ending(name) and not (name.is_file() or name.is_dir())]:
+        raise BadInput(f"{_name_list(dead)} at {str(place)!r} cannot be read: a link to nothing, or no file.")
+    if not data_files:
+        others = f" What is there: {_name_list(name.name for name in files)}." if files else ""
+        others += SHEET if any(name.suffix.lower() in SHEETS for name in files) else ""
         raise BadInput(
             f"No data file at {str(place)!r}. Give a file, a folder or a glob of {', '.join(FORMATS)}.{others} "
             f"`leapstudy simulate students.parquet` makes one to try."
         )
-    if len({kind_of(name) for name in chosen}) > 1:
+    if len({kind_of(name) for name in data_files}) > 1:
         raise BadInput(
-            f"The files at {str(place)!r} are of several kinds: {_listed(name.name for name in chosen)}. "
+            f"The files at {str(place)!r} are of several kinds: {_name_list(name.name for name in data_files)}. "
             "Give a glob such as '*.parquet'."
         )
-    allow_open_files(len(chosen))
-    linked = [name for name in shown if name.is_symlink() and name.is_dir()]  # what lies in it is not gone through
-    left_out = tuple(name.name for name in [*(name for name in there if not _ending(name)), *linked])
-    return Files(tuple(chosen), tuple(dialect_of(name) for name in chosen), left_out)
+    allow_open_files(len(data_files))
+    folders = [name for name in entries if name.is_symlink() and name.is_dir()]  # what lies in it is not gone through
+    left_out = tuple(name.name for name in [*(name for name in files if not _ending(name)), *folders])
+    return Files(tuple(data_files), tuple(dialect_of(name) for name in data_files), left_out)
 
 
-def _there(place: Path) -> list[Path]:
+def _entries(place: Path) -> list[Path]:
     """Return what is at a file, a folder (with the folders in it) or a glob, in order of name; nothing hidden is."""
     if place.is_file():
         return [place]
@@ -145,9 +145,9 @@ def _there(place: Path) -> list[Path]:
     return sorted(name for name in names if not any(part.startswith(".") for part in name.relative_to(folder).parts))
 
 
-def _listed(names: Iterable[str], most: int = 8) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+def _name_list(names: Iterable[str], most: int = 8) -> str:
+    items = list(names)
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 def _ending(path: Path) -> str:
@@ -210,10 +210,10 @@ def dialect_of(path: Path) -> Dialect:
     columns = _header(names, path.name)
     is_header = len(names) > 1 and all(names) and all(len(row) == len(names) for row in rows)
     below = any(cell and not looks_like_name(cell.strip()) for row in rows[:1] for cell in row)
-    told = any(map(OF_HEADERS.search, names))
-    found = LINE_END.search(QUOTED.sub("", start)) if any(map(LINE_END.search, names)) else None
-    ending = found[0] if found else ""
-    return Dialect("delimited", delimiter, columns, confirmed=is_header and below and told, ending=ending)
+    has_header_word = any(map(OF_HEADERS.search, names))
+    match = LINE_END.search(QUOTED.sub("", start)) if any(map(LINE_END.search, names)) else None
+    ending = match[0] if match else ""
+    return Dialect("delimited", delimiter, columns, confirmed=is_header and below and has_header_word, ending=ending)
 
 
 def _parquet(path: Path) -> Dialect:
@@ -267,9 +267,9 @@ def _header(names: Sequence[str], file: str) -> tuple[str, ...]:
             f"{sum(map(_may_name, names))} could be names. Is the header line missing? "
             "Add one with the columns' names; what stands there is not shown, since it may be a student's row."
         )
-    called = tuple(name or UNNAMED.format(number) for number, name in enumerate(names, 1))
-    _require_own_names(called, file)
-    return called
+    columns = tuple(name or UNNAMED.format(number) for number, name in enumerate(names, 1))
+    _require_own_names(columns, file)
+    return columns
 
 
 def _is_header(names: Sequence[str]) -> bool:
@@ -328,12 +328,12 @@ def _opened(path: Path) -> IO[bytes]:
 
 def with_two_line_ends(paths: Sequence[Path]) -> list[str]:
     """Return the names of text files of which some lines end as on Windows and others do not."""
-    found = []
+    two_ended = []
     for path in paths:
         with _opened(path) as file:
             ends = {line.endswith(b"\r\n") for line in file if line.endswith(b"\n")}
-        found += [path.name] if len(ends) > 1 else []
-    return found
+        two_ended += [path.name] if len(ends) > 1 else []
+    return two_ended
 
 
 Own = str | Sequence[str]
@@ -342,9 +342,9 @@ Own = str | Sequence[str]
 
 def own_name(mapping: Mapping[str, Own], name: str, columns: Sequence[str]) -> str:
     """Return how a column of the contract is called in a file: the first name given that it has, else the first."""
-    given = mapping.get(name, name)
-    names, there = [given] if isinstance(given, str) else given, {name_key(column) for column in columns}
-    return next((own for own in names if name_key(own) in there), names[0])
+    own_names = mapping.get(name, name)
+    names, keys = [own_names] if isinstance(own_names, str) else own_names, {name_key(column) for column in columns}
+    return next((own for own in names if name_key(own) in keys), names[0])
 
 
 def source_columns(
@@ -366,7 +366,7 @@ def source_columns(
     BadInput
         If a mapped column is not there.
     """
-    found = {}
+    columns_of = {}
     for name in names:
         if name in constants:
             continue
@@ -382,8 +382,8 @@ def source_columns(
                 f"Write the name as the file has it; where files differ, all names: {name}: [one, other].",
             )
         if column is not None:
-            found[name] = column
-    return found
+            columns_of[name] = column
+    return columns_of
 
 
 def column_of(columns: Sequence[str], own: str, file: str) -> str | None:
@@ -412,5 +412,5 @@ def name_key(name: str) -> str:
 
 def is_simulated(path: Path | str) -> bool:
     """Say whether any parquet file at `path` (a file, a folder or a glob) carries the mark SIMULATED."""
-    schemas = [pq.read_schema(file) for file in _there(Path(path)) if file.is_file() and _ending(file) == PARQUET]
+    schemas = [pq.read_schema(file) for file in _entries(Path(path)) if file.is_file() and _ending(file) == PARQUET]
     return any((schema.metadata or {}).get(b"leapstudy") == b"SIMULATED" for schema in schemas)

@@ -79,7 +79,7 @@ class Streams:
         """Return a piece of a stream, withheld where it goes on with a pseudonym that an earlier piece began."""
         before = self._ends.get(name, "")
         self._ends[name] = (before + text)[-LAST:]
-        crossing = any(found.start() < len(before) < found.end() for found in BEGUN.finditer(before + text))
+        crossing = any(match.start() < len(before) < match.end() for match in BEGUN.finditer(before + text))
         return WITHHELD if crossing else text
 
 

@@ -168,8 +168,10 @@ def open_students(
     reports, log = [report], None
     if visits is not None:
         source = read_visits(engine, visits, reading)
-        told, log_rows = inspect_visits(source, rows, limits, Path(visits).name, max_unmatched, is_simulated(visits))
-        reports.append(told if inside else told.without(NO_VISIT_INSIDE))
+        visits_report, log_rows = inspect_visits(
+            source, rows, limits, Path(visits).name, max_unmatched, is_simulated(visits)
+        )
+        reports.append(visits_report if inside else visits_report.without(NO_VISIT_INSIDE))
         log = kept_rows(log_rows, contract.VISITS.names)
     refuse(reports)
     table = kept_rows(rows, (*contract.STUDENT_MONTH.names, "failed", "alone"))

@@ -116,16 +116,18 @@ def at_risk_shares(data: StudentData) -> pd.DataFrame:
     waiting = rows.referral.isnull() | (rows.referral > rows.month)
     rows = rows.filter(waiting & (rows.decided >= rows.first) & (rows.month < rows.last))
     rows = rows.mutate(is_referred=(rows.referral <= rows.decided).fill_null(False))
-    kept = keep(panel.get_backend(), "reading the referrals", rows.select("district_code", "is_referred", *WINDOWS))
+    referrals = keep(
+        panel.get_backend(), "reading the referrals", rows.select("district_code", "is_referred", *WINDOWS)
+    )
     return sealed(
-        "counting the referrals", lambda: ibis.union(*(_histogram(kept, name) for name in WINDOWS)).to_pandas()
+        "counting the referrals", lambda: ibis.union(*(_histogram(referrals, name) for name in WINDOWS)).to_pandas()
     )
 
 
 def _histogram(rows: Table, window: str) -> Table:
-    seen = rows.filter(rows[window].notnull())
-    cells = seen.group_by("district_code", percent=seen[window].floor().cast("int64"))
-    counts = cells.agg(at_risk=seen.count(), referred=seen.is_referred.sum())
+    rows_with = rows.filter(rows[window].notnull())
+    cells = rows_with.group_by("district_code", percent=rows_with[window].floor().cast("int64"))
+    counts = cells.agg(at_risk=rows_with.count(), referred=rows_with.is_referred.sum())
     return counts.mutate(window=ibis.literal(window)).select(
         "district_code", "window", "percent", "at_risk", "referred"
     )

@@ -93,9 +93,9 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
 
 
 def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str]) -> None:
-    repeated = int(units["unit"].duplicated().sum())
-    if repeated:
-        raise BadInput(f"{name} has {repeated} units more than once. A unit is drawn once; write the list again.")
+    duplicates = int(units["unit"].duplicated().sum())
+    if duplicates:
+        raise BadInput(f"{name} has {duplicates} units more than once. A unit is drawn once; write the list again.")
     for phase in units["phase"].unique():
         if phase != WAITING and phase not in starts:
             raise bad_value("phase of the draw", phase, starts, "Give its first month under `starts:` in `rollout:`.")
@@ -117,10 +117,10 @@ def units_of(data: StudentData, lottery: Lottery) -> Table:
     panel = engine_table(data)
     con = panel.get_backend()
     units = pa.Table.from_pandas(lottery.units.astype("str"), preserve_index=False)
-    with lent(con, units) as drawn:
+    with lent(con, units) as assignment:
         if lottery.level == "student":
-            seen = panel.select(unit="student").distinct()
-            return keep(con, "reading the draw", drawn.semi_join(seen, "unit").mutate(student=ibis._.unit))
+            enrolled = panel.select(unit="student").distinct()
+            return keep(con, "reading the draw", assignment.semi_join(enrolled, "unit").mutate(student=ibis._.unit))
         before = panel.filter(panel.month < ibis.literal(f"{lottery.first}-01").cast("date"))
         home = before.group_by("student").agg(unit=before[_HOMES[lottery.level]].argmax(before.month))
-        return keep(con, "reading the draw", home.join(drawn, "unit"))
+        return keep(con, "reading the draw", home.join(assignment, "unit"))

@@ -150,13 +150,13 @@ def _places(lottery: Lottery) -> pd.Series:
 
 
 def _check(outcome: np.ndarray, lottery: Lottery) -> None:
-    seen = np.isfinite(outcome)
-    if seen.any(axis=1).mean() < 1 / 2:
+    observed = np.isfinite(outcome)
+    if observed.any(axis=1).mean() < 1 / 2:
         raise BadInput(
             f"Fewer than half of the {len(outcome)} units of the draw are in the student files. Is it the list of "
             "these files, drawn by the same kind of unit and under the same key?"
         )
-    if not seen.any(axis=0).all():
+    if not observed.any(axis=0).all():
         raise BadInput(
             f"No unit of the draw is seen in one of the periods before and after {', '.join(lottery.starts)}. "
             "The files must begin before the first start and end after the last."

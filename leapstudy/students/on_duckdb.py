@@ -110,9 +110,10 @@ def lost(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> tuple[int, in
         first = "coalesce(" + ", ".join(f"nullif(trim({name}, {BLANKS}), '')" for name in names) + ")"
         query = f"SELECT count(*) FILTER (WHERE {first} IS NULL), bit_xor(hash({', '.join(names)})) FROM {reader}"
         ((empty, _),) = con.con.execute(query).fetchall()  # the tables of broken lines are there once all is read
-        written = f"trim(csv_line, {BLANKS}) IS DISTINCT FROM ''"  # a blank line is none, with spaces in it or without
-        broken = f"SELECT DISTINCT file_id, line FROM {errors} WHERE {written}"
-        row = con.con.execute(f"SELECT count(*) FROM ({broken})").fetchone()
+        # a blank line is none, with spaces in it or without
+        condition = f"trim(csv_line, {BLANKS}) IS DISTINCT FROM ''"
+        lines_lost = f"SELECT DISTINCT file_id, line FROM {errors} WHERE {condition}"
+        row = con.con.execute(f"SELECT count(*) FROM ({lines_lost})").fetchone()
         con.con.execute(f"DROP TABLE {errors}")
         con.con.execute(f"DROP TABLE {scans}")
         return int(row[0]), int(empty)

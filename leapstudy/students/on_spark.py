@@ -137,9 +137,9 @@ def lines(con: Backend, paths: Sequence[Path]) -> Table:
 def lost(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> tuple[int, int]:
     """Return how many lines of text files fit no row, and how many are empty; what stands in them is never fetched."""
     table = _text(con, dialect, paths)
-    broken = _is_broken(table, dialect.delimiter)
-    empty = ~broken & ibis.coalesce(*(table[name].strip().nullif("") for name in dialect.columns)).isnull()
-    query = table.aggregate(broken=broken.sum().fill_null(0), empty=empty.sum().fill_null(0))
+    is_broken = _is_broken(table, dialect.delimiter)
+    empty = ~is_broken & ibis.coalesce(*(table[name].strip().nullif("") for name in dialect.columns)).isnull()
+    query = table.aggregate(broken=is_broken.sum().fill_null(0), empty=empty.sum().fill_null(0))
     row = sealed("counting broken lines", query.to_pyarrow).to_pylist()[0]
     return int(row["broken"]), int(row["empty"])
 
@@ -150,8 +150,8 @@ def local(instant: TimestampValue, zone: str) -> TimestampValue:
 
 
 def _text(con: Backend, dialect: Dialect, paths: Sequence[Path]) -> Table:
-    quoted = (name.replace("`", "``") for name in (*dialect.columns, BROKEN))
-    columns = ", ".join(f"`{name}` STRING" for name in quoted)
+    names = (name.replace("`", "``") for name in (*dialect.columns, BROKEN))
+    columns = ", ".join(f"`{name}` STRING" for name in names)
     options = {"sep": dialect.delimiter, "quote": '"', "escape": '"', "header": True, "mode": "PERMISSIVE"}
     options["multiLine"] = bool(dialect.ending)  # a file is then read in one piece: only where a name asks for it
     more = {"columnNameOfCorruptRecord": BROKEN, "columnPruning": False, "unescapedQuoteHandling": "RAISE_ERROR"}
@@ -162,8 +162,8 @@ def _is_broken(table: Table, delimiter: str) -> BooleanValue:
     """Say which lines fit no row; one delimiter too many at the end of a line is none too many."""
     cells = [table[name] for name in table.columns if name != BROKEN]
     sign = re.escape(delimiter)
-    ended = f'^(?:(?:"[^"]*(?:""[^"]*)*"|[^"{sign}]*){sign}){{{len(cells)}}}$'
-    odd = table[BROKEN].notnull() & ~table[BROKEN].re_search(ended)
+    pattern = f'^(?:(?:"[^"]*(?:""[^"]*)*"|[^"{sign}]*){sign}){{{len(cells)}}}$'
+    odd = table[BROKEN].notnull() & ~table[BROKEN].re_search(pattern)
     return reduce(or_, (cell.contains(REPLACEMENT).fill_null(False) for cell in cells), odd.fill_null(False))
 
 

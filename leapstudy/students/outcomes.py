@@ -85,8 +85,8 @@ def inspect_outcomes(
 ) -> tuple[CheckReport, Table]:
     """Count what is wrong with a table of outcomes; it comes back with its rules' flags."""
     rows = source.table
-    there = panel.select("student").distinct()
-    rows = rows.left_join(there, "student", rname="{name}_there")
+    students = panel.select("student").distinct()
+    rows = rows.left_join(students, "student", rname="{name}_there")
     rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
     whole = ibis.window()  # Spark counts no distinct values in a window
     mixed = rows.status.max().over(whole) != rows.status.min().over(whole)

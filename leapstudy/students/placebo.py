@@ -35,7 +35,7 @@ def _at_least(rows: Table, rule: ReferralRule) -> BooleanValue:
     return rows[rule.window] >= rule.percent
 
 
-def _drawn(rows: Table, rules: Sequence[ReferralRule], seed: int) -> BooleanValue:
+def _by_chance(rows: Table, rules: Sequence[ReferralRule], seed: int) -> BooleanValue:
     """Draw with the rule's monthly share by a hash of student, month and seed: the same on every engine and thread
     count.
     """
@@ -74,14 +74,14 @@ def control_program(data: StudentData) -> StudentData:
     waits = before.referral.notnull() & (
         before.first_visit_month.isnull() | (before.first_visit_month > before.referral)
     )
-    referred = before.mutate(
+    referrals = before.mutate(
         first_visit_month=ibis.ifelse(waits, before.referral, ibis.null("date")),
         risk_ends=ibis.least(before.first_visit_month.fill_null(before.referral), before.referral),
         followed_until=before.first_visit_month,
     )
     columns = (*panel.columns, "risk_ends", "followed_until")
-    kept = keep(panel.get_backend(), "finding the referred who were not met", referred.select(*columns))
-    control = StudentData(kept, None, data.simulated)
+    control_rows = keep(panel.get_backend(), "finding the referred who were not met", referrals.select(*columns))
+    control = StudentData(control_rows, None, data.simulated)
     if not control.size.visited:
         raise BadInput("Every referred student was met in the month of the referral, so nobody can serve as a control.")
     return control
@@ -114,14 +114,14 @@ def placebo_program(data: StudentData, rules: Sequence[ReferralRule], seed: int)
     before = panel.filter(panel.month < panel.first_visit_month.min().as_scalar())
     rows = lookbacks(before)
     last = rows.position.max().as_scalar() - MONTHS_AFTER
-    picked = rows.filter(_meets(rows, rules) & _drawn(rows, rules, seed) & (rows.position <= last))
-    cohorts = picked.group_by("student").agg(first_visit_month=picked.decided.min())
-    placed = before.drop("first_visit_month").left_join(cohorts, "student", rname="{name}_placebo")
-    kept = keep(panel.get_backend(), "making the placebo program", placed.select(*panel.columns))
-    months = sealed("counting the months before", lambda: int(kept.month.nunique().execute()))
+    sample = rows.filter(_meets(rows, rules) & _by_chance(rows, rules, seed) & (rows.position <= last))
+    cohorts = sample.group_by("student").agg(first_visit_month=sample.decided.min())
+    placebo_rows = before.drop("first_visit_month").left_join(cohorts, "student", rname="{name}_placebo")
+    panel_rows = keep(panel.get_backend(), "making the placebo program", placebo_rows.select(*panel.columns))
+    months = sealed("counting the months before", lambda: int(panel_rows.month.nunique().execute()))
     if months < 2 * MONTHS_AFTER:
         raise BadInput(
             f"Only {months} school months precede the first visit; the placebo program needs {2 * MONTHS_AFTER}. "
             "Add the attendance of an earlier school year."
         )
-    return StudentData(kept, None, data.simulated)
+    return StudentData(panel_rows, None, data.simulated)

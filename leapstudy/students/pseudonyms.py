@@ -98,18 +98,18 @@ def pseudonymize(con: BaseBackend, table: Table, key: bytes) -> Table:
     if not parts:
         return table
     pairs = keep(con, "listing the ids", ibis.union(*parts)) if len(parts) > 1 else parts[0]
-    shared = pairs.aggregate(shared=pairs.count() > pairs.made.nunique())
-    if sealed("comparing the pseudonyms", shared.to_pyarrow)["shared"][0].as_py():
+    collisions = pairs.aggregate(shared=pairs.count() > pairs.made.nunique())
+    if sealed("comparing the pseudonyms", collisions.to_pyarrow)["shared"][0].as_py():
         raise BadInput("Two students would share a pseudonym under this key. Choose another key.")
-    joined = table.left_join(pairs, table.student == pairs.raw)
-    return joined.mutate(student=joined.made).select(*table.columns)
+    with_pseudonym = table.left_join(pairs, table.student == pairs.raw)
+    return with_pseudonym.mutate(student=with_pseudonym.made).select(*table.columns)
 
 
 def listed_ids(table: Table) -> Iterator[list[str]]:
     """Yield the different ids of a table, `AT_ONCE` at a time; the list itself never leaves the database."""
     distinct = table.filter(table.student.notnull()).select("student").distinct()
-    numbered = distinct.mutate(number=ibis.row_number().over(ibis.window(order_by=distinct.student)))
-    with held("listing the ids", numbered) as ids:
+    numbers = distinct.mutate(number=ibis.row_number().over(ibis.window(order_by=distinct.student)))
+    with held("listing the ids", numbers) as ids:
         last = sealed("counting the ids", ids.count().to_pyarrow).as_py()
         for first in range(0, last, AT_ONCE):
             some = ids.filter((ids.number >= first) & (ids.number < first + AT_ONCE)).select("student")
@@ -130,4 +130,4 @@ def own_ids(raw: Table, wanted: frozenset[str]) -> dict[str, str]:
         return {}
     key = load_key()
     every = (own for ids in listed_ids(raw) for own in ids)
-    return {made: own for own in every if (made := pseudonym(own, key)) in wanted}
+    return {alias: own for own in every if (alias := pseudonym(own, key)) in wanted}

@@ -134,10 +134,10 @@ def _spells(con: BaseBackend, source: Source, calendar: Table, how: Reading) -> 
             else_="used",
         )
     )
-    kept = keep(con, "reading the enrollment", rows.drop("school_code_taught", "suppressed"))
-    spells = kept.filter(kept.fate == "used")
-    noted = _exits_on_entry(spells) if last_day else {}
-    return spells, part_of("enrollment", kept, source.lost, noted)
+    enrollment = keep(con, "reading the enrollment", rows.drop("school_code_taught", "suppressed"))
+    spells = enrollment.filter(enrollment.fate == "used")
+    notes = _exits_on_entry(spells) if last_day else {}
+    return spells, part_of("enrollment", enrollment, source.lost, notes)
 
 
 def _exits_on_entry(spells: Table) -> dict[str, int]:
@@ -152,36 +152,36 @@ def _exits_on_entry(spells: Table) -> dict[str, int]:
 
 def _shares(value: StringValue, shares: Mapping[str, float], own: Mapping[str, float]) -> FloatingValue:
     """Return the share that a category stands for, empty where it is not known."""
-    known = {**shares, **{contract.as_found(name): share for name, share in own.items()}}
-    return ibis.cases(*((value.lower() == name, share) for name, share in known.items()), else_=ibis.null("float64"))
+    cases = {**shares, **{contract.as_found(name): share for name, share in own.items()}}
+    return ibis.cases(*((value.lower() == name, share) for name, share in cases.items()), else_=ibis.null("float64"))
 
 
 def _taught(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part]:
     rows = source.table
     event = _shares(rows.calendar_event, CALENDAR_EVENTS, how.categories)
-    taught = ibis.ifelse(rows.calendar_event.isnull(), 1.0, event)
+    day_share = ibis.ifelse(rows.calendar_event.isnull(), 1.0, event)
     fate = ibis.cases(
         (rows.unreadable, "unreadable"),
         (~_plausible(rows, "date"), "implausible_date"),
-        (taught.isnull(), "unknown_category"),
-        (taught == 0, "no_school_day"),
+        (day_share.isnull(), "unknown_category"),
+        (day_share == 0, "no_school_day"),
         else_="used",
     )
-    kept = keep(con, "reading the calendar", rows.mutate(fate=fate))
-    return kept.filter(kept.fate == "used").select("school_code", "date").distinct(), part_of(
-        "calendar", kept, source.lost
+    days = keep(con, "reading the calendar", rows.mutate(fate=fate))
+    return days.filter(days.fate == "used").select("school_code", "date").distinct(), part_of(
+        "calendar", days, source.lost
     )
 
 
 def _events(con: BaseBackend, source: Source, enrollment: Table, how: Reading) -> tuple[Table, Part]:
     """Return the events that mean absence, with the share of the day missed, and the account of all events."""
     rows = source.table
-    meant = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
-    absent = ibis.ifelse(meant == 0, 0.0, rows.absent.fill_null(meant))
+    share = ibis.ifelse(rows.category.isnull(), 1.0, _shares(rows.category, CATEGORIES, how.categories))
+    absent = ibis.ifelse(share == 0, 0.0, rows.absent.fill_null(share))
     # what a category means by default is a whole day, which one class period is not
     own = rows.category.lower().isin([contract.as_found(name) for name in how.categories]).fill_null(False)
     no_share = rows.period.notnull() & rows.absent.isnull() & ~own
-    rows = rows.mutate(absent=absent, is_known=meant.notnull(), no_share=no_share & (meant > 0))
+    rows = rows.mutate(absent=absent, is_known=share.notnull(), no_share=no_share & (share > 0))
     rows = rows.mutate(
         fate=ibis.cases(
             (rows.unreadable | rows.student.isnull(), "unreadable"),
@@ -194,23 +194,23 @@ def _events(con: BaseBackend, source: Source, enrollment: Table, how: Reading) -
             else_="used",
         )
     )
-    kept = keep(con, "reading the absences", rows)
+    absences = keep(con, "reading the absences", rows)
     periods = (
-        kept.filter(kept.fate == "used")
+        absences.filter(absences.fate == "used")
         .group_by(["student", "school_code", "date", "period"])
         .agg(absent=ibis._.absent.max(), repeated=ibis._.count() - 1)
     )
     days = periods.group_by(["student", "school_code", "date"]).agg(
         absent=ibis.least(periods.absent.sum().round(4), 1.0), repeated=periods.repeated.sum()
     )
-    return days, part_of("absences", kept, source.lost, _strangers(kept, enrollment))
+    return days, part_of("absences", absences, source.lost, _strangers(absences, enrollment))
 
 
 def _strangers(absences: Table, enrollment: Table) -> dict[str, int]:
     """Count absences of students without any enrollment, where they are too many for students who never came."""
-    used = absences.filter(absences.fate == "used")
-    strange = used.anti_join(enrollment, "student")
-    query = used.aggregate(rows=used.count()).cross_join(strange.aggregate(strange=strange.count()))
+    rows_used = absences.filter(absences.fate == "used")
+    strange = rows_used.anti_join(enrollment, "student")
+    query = rows_used.aggregate(rows=rows_used.count()).cross_join(strange.aggregate(strange=strange.count()))
     row = sealed("matching the absences", query.to_pyarrow).to_pylist()[0]
     return {"not_enrolled": int(row["strange"])} if row["strange"] > MOST_STRANGERS * row["rows"] else {}
 
@@ -223,9 +223,9 @@ def _enrolled_days(spells: Table, calendar: Table, how: Reading) -> Table:
         calendar.date >= spells.entry_date,
         spells.exit_date.isnull() | (calendar.date < spells.exit_date) | stays & (calendar.date == spells.exit_date),
     ]
-    joined = spells.join(calendar, inside, how="inner", rname="{name}_taught")
-    return joined.group_by(["student", "school_code", "date"]).agg(
-        district_code=joined.district_code.max(), grade=joined.grade.max(), high_needs=joined.high_needs.max()
+    days = spells.join(calendar, inside, how="inner", rname="{name}_taught")
+    return days.group_by(["student", "school_code", "date"]).agg(
+        district_code=days.district_code.max(), grade=days.grade.max(), high_needs=days.high_needs.max()
     )
 
 
@@ -238,7 +238,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
     """
     places = edfi_parts(Path(path))
     sources = {name: read(con, places[name], table, how) for name, table in EDFI_TABLES.items()}
-    calendar, taught = _taught(con, sources["calendar"], how)
+    calendar, calendar_part = _taught(con, sources["calendar"], how)
     spells, enrollment = _spells(con, sources["enrollment"], calendar, how)
     events, absences = _events(con, sources["absences"], sources["enrollment"].table, how)
     homes = spells.group_by("school_code").agg(home=spells.district_code.max())
@@ -266,7 +266,7 @@ def read_edfi(con: BaseBackend, path: Path | str, how: Reading) -> Panel:
         for name in _data_files(Path(path))
         if name not in {file.name for s in sources.values() for file in s.files.paths}
     ]
-    return Panel(_panel(months), "edfi", {}, (enrollment, taught, absences), tuple(unread))
+    return Panel(_panel(months), "edfi", {}, (enrollment, calendar_part, absences), tuple(unread))
 
 
 def _stem(name: str) -> str:
@@ -287,8 +287,8 @@ def edfi_parts(folder: Path) -> dict[str, Path]:
         If the place is no folder or lacks a part.
     """
     if not folder.is_dir():
-        got = str(folder.absolute())
-        raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {got!r}.")
+        place = str(folder.absolute())
+        raise BadInput(f"The shape edfi needs a folder with absences, enrollment and calendar; got {place!r}.")
     places, names = {}, _data_files(folder)
     for part, stems in EDFI_FILES.items():
         hits = [name for name in names if _stem(name) in stems]
@@ -313,16 +313,18 @@ def read_ct_monthly(con: BaseBackend, path: Path | str, how: Reading, roster: Pa
     )
     if roster is None:
         return Panel(_panel(rows), "ct_monthly", source.lost, (), source.files.left_out)
-    listed = read(con, roster, contract.ROSTER, how)
-    fate = ibis.cases((listed.table.unreadable | listed.table.student.isnull(), "unreadable"), else_="used")
-    students = keep(con, "reading the roster", listed.table.mutate(fate=fate))
-    used = students.filter(students.fate == "used")
-    one = used.group_by("student").agg(
-        school_code=used.school_code.max(), grade=used.grade.max(), high_needs=used.high_needs.max()
+    roster_source = read(con, roster, contract.ROSTER, how)
+    fate = ibis.cases(
+        (roster_source.table.unreadable | roster_source.table.student.isnull(), "unreadable"), else_="used"
     )
-    part = part_of("roster", students, listed.lost)
-    joined = _panel(rows.left_join(one, "student", rname="{name}_roster"))
-    return Panel(joined, "ct_monthly", source.lost, (part,), source.files.left_out)
+    students = keep(con, "reading the roster", roster_source.table.mutate(fate=fate))
+    rows_used = students.filter(students.fate == "used")
+    one = rows_used.group_by("student").agg(
+        school_code=rows_used.school_code.max(), grade=rows_used.grade.max(), high_needs=rows_used.high_needs.max()
+    )
+    part = part_of("roster", students, roster_source.lost)
+    panel = _panel(rows.left_join(one, "student", rname="{name}_roster"))
+    return Panel(panel, "ct_monthly", source.lost, (part,), source.files.left_out)
 
 
 READERS: dict[str, Callable[..., Panel]] = {
@@ -392,8 +394,8 @@ def open_panel(
     panel = panel_of(con, path, how, shape, roster)
     if panel.shape == "student_month" and find(path).kind == "parquet":
         return panel
-    kept = keep(con, "reading the files", panel.table)
-    return Panel(kept, panel.shape, panel.lost, panel.parts, panel.left_out)
+    table = keep(con, "reading the files", panel.table)
+    return Panel(table, panel.shape, panel.lost, panel.parts, panel.left_out)
 
 
 def panel_of(
@@ -424,5 +426,5 @@ def with_first_visit(panel: Table, visits: Table) -> Table:
     """Return the panel with `first_visit_month`, the month of the first *completed* visit, from the log."""
     met = visits.filter(visits.completed)
     first = met.group_by("student").agg(first_visit_month=met.visit_date.min().truncate("M"))
-    joined = panel.drop("first_visit_month").left_join(first, "student", rname="{name}_log")
-    return joined.select(*panel.columns)
+    rows = panel.drop("first_visit_month").left_join(first, "student", rname="{name}_log")
+    return rows.select(*panel.columns)

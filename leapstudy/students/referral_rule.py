@@ -119,16 +119,16 @@ def find_rules(shares: pd.DataFrame) -> tuple[ReferralRule, ...]:
     shares
         From `leapstudy.students.lookback.at_risk_shares`.
     """
-    named = [(str(code), rows) for code, rows in shares.groupby("district_code") if rows["referred"].sum() > 0]
-    return tuple(_best(code, rows) for code, rows in [*named, (ALL, shares)])
+    by_code = [(str(code), rows) for code, rows in shares.groupby("district_code") if rows["referred"].sum() > 0]
+    return tuple(_best(code, rows) for code, rows in [*by_code, (ALL, shares)])
 
 
 def _best(code: str, shares: pd.DataFrame) -> ReferralRule:
     windows = {str(window): rows for window, rows in shares.groupby("window")}
     if shares.empty:
         return ReferralRule(code, WINDOWS[0], 0, 0.0, 0.0, 0.0, 0)  # no referral has a school month before it
-    tried = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in CUTS]
-    best = max(tried, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
+    rules = [_judge(code, windows[window], window, cut) for window in WINDOWS if window in windows for cut in CUTS]
+    best = max(rules, key=lambda rule: (rule.fit, rule.percent))  # of equals the shortest window and highest cut
     return best if best.fit >= CLEAR_FIT else _judge(code, windows[best.window], best.window, 0)
 
 
@@ -136,9 +136,9 @@ def _judge(code: str, rows: pd.DataFrame, window: str, cut: int) -> ReferralRule
     meets = rows["percent"].to_numpy() >= cut
     referred, at_risk = rows["referred"].to_numpy(), rows["at_risk"].to_numpy()
     others = at_risk - referred
-    caught, flagged = (_share(counts[meets].sum(), counts.sum()) for counts in (referred, others))
+    share_caught, share_flagged = (_share(counts[meets].sum(), counts.sum()) for counts in (referred, others))
     monthly = _share(referred[meets].sum(), at_risk[meets].sum())
-    return ReferralRule(code, window, cut, caught, flagged, monthly, int(referred.sum()))
+    return ReferralRule(code, window, cut, share_caught, share_flagged, monthly, int(referred.sum()))
 
 
 def _share(part: np.integer, whole: np.integer) -> float:

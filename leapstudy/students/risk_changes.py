@@ -107,8 +107,8 @@ def risk_changes(data: StudentData, rules: Sequence[ReferralRule]) -> RiskChange
 
 def _sets(rows: Table, people: Table, rules: Sequence[ReferralRule]) -> Table:
     cohorts = people.filter(people.ends.notnull()).select(g=people.ends).distinct()
-    seen = lookbacks(rows).drop("district_code")
-    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month])
+    history = lookbacks(rows).drop("district_code")
+    risk = history.join(cohorts, [cohorts.g <= history.decided, cohorts.g > history.month])
     risk = risk.join(people.drop("student"), risk.student == people.who)
     risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
     share = window_share(risk, rules)
@@ -138,8 +138,8 @@ def _stay(sets: Table, rates: Table) -> Table:
 
 def log_chances(sets: Table) -> Table:
     """Add `share`, of the whole stratum picked in the month g of a risk set, and `log`, of the chance not to be."""
-    left = (sets.ends == sets.g).fill_null(False).cast("float64")
-    share = left.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
+    leaver = (sets.ends == sets.g).fill_null(False).cast("float64")
+    share = leaver.mean().over(ibis.window(group_by=[sets.g, *(sets[name] for name in STRATUM)]))
     return sets.mutate(share=share, log=ibis.ifelse(share < 1, (1 - share).ln(), 0.0))
 
 
@@ -229,11 +229,11 @@ def change_sums(changes: RiskChanges, splits: Sequence[Split] = ("",)) -> dict[S
     dict
         Split -> frame with the columns `CELL`, part, students, weight, total, base. Cells are small: for programs only.
     """
-    compared = _sums(_of_comparison(changes), PLACE).assign(treated=False, part="")
+    comparison = _sums(_of_comparison(changes), PLACE).assign(treated=False, part="")
     sums: dict[Split, pd.DataFrame] = {}
     for split in splits:
         visited = _sums(_of_visited(changes, split), [*PLACE, "part"]).assign(treated=True)
-        both = pd.concat([visited, compared], ignore_index=True)
+        both = pd.concat([visited, comparison], ignore_index=True)
         sums[split] = both.sort_values([*CELL, "part"], ignore_index=True)
     return sums
 
@@ -287,11 +287,11 @@ def influence_products(
     every = pd.concat(coefficients.values(), ignore_index=True)
     lanes = _lanes(every[["grp", "district_code"]].drop_duplicates())
     count = int(lanes["lane"].max()) + 1
-    compared = ibis.memtable(_wide(every[~every["treated"]].merge(lanes, on=["grp", "district_code"]), count))
+    comparison = ibis.memtable(_wide(every[~every["treated"]].merge(lanes, on=["grp", "district_code"]), count))
     parts = []
     for low, high in _ranges(changes.people, count):
         some = RiskChanges(changes.people, *(_between(table, low, high) for table in (changes.sets, changes.rates)))
-        amounts = _compared_amounts(some, compared, count).union(
+        amounts = _compared_amounts(some, comparison, count).union(
             _visited_amounts(some, coefficients, shares, lanes, count)
         )
         parts.append(_summed_amounts(amounts, count, headline))
@@ -347,8 +347,8 @@ def _compared_amounts(changes: RiskChanges, wide: Table, count: int) -> Table:
     amounts = {
         f"a{lane}": (rows.weight * (rows[f"i{lane}"] + rows[f"s{lane}"] * rows.change)).sum() for lane in range(count)
     }
-    used = {f"n{lane}": (rows[f"s{lane}"] != 0).cast("int8").max() for lane in range(count)}
-    return rows.group_by(["who", "district_code", "key"]).agg(**amounts, **used)
+    flags = {f"n{lane}": (rows[f"s{lane}"] != 0).cast("int8").max() for lane in range(count)}
+    return rows.group_by(["who", "district_code", "key"]).agg(**amounts, **flags)
 
 
 def _visited_amounts(
@@ -359,18 +359,18 @@ def _visited_amounts(
     count: int,
 ) -> Table:
     """Return the same of visited students in the risk set of their own first visit, with the terms of cohort sizes."""
-    moved = []
+    parts = []
     for split, table in coefficients.items():
         rows = _of_visited(changes, split)
         on_own = table[table["treated"]].merge(lanes, on=["grp", "district_code"])
         both = rows.join(ibis.memtable(on_own[[*PLACE, "part", "lane", "intercept", "slope"]]), [*PLACE, "part"])
         amount = both.intercept + both.slope * both.change
-        moved.append(both.select("who", "district_code", "lane", key=both.t - both.g, amount=amount))
+        parts.append(both.select("who", "district_code", "lane", key=both.t - both.g, amount=amount))
         cohorts = ["district_code", "g", "part"]
-        sized = shares[split].merge(lanes, on=["grp", "district_code"]).astype({"key": "int64"})
-        both = rows.select("who", *cohorts).distinct().join(ibis.memtable(sized.drop(columns="grp")), cohorts)
-        moved.append(both.select("who", "district_code", "lane", key="key", amount=both.intercept))
-    every = ibis.union(*moved) if len(moved) > 1 else moved[0]
+        sizes = shares[split].merge(lanes, on=["grp", "district_code"]).astype({"key": "int64"})
+        both = rows.select("who", *cohorts).distinct().join(ibis.memtable(sizes.drop(columns="grp")), cohorts)
+        parts.append(both.select("who", "district_code", "lane", key="key", amount=both.intercept))
+    every = ibis.union(*parts) if len(parts) > 1 else parts[0]
     amounts = {f"a{lane}": ibis.ifelse(every.lane == lane, every.amount, 0.0).sum() for lane in range(count)}
     each = every.group_by(["who", "district_code", "key"]).agg(**amounts)
     return each.mutate(**{f"n{lane}": ibis.literal(0, "int8") for lane in range(count)})
@@ -380,9 +380,9 @@ def _summed_amounts(amounts: Table, count: int, headline: tuple[int, int]) -> tu
     """Return sums over students with a column per lane: products by district_code, key and key_of (not below key), and
     how many are compared by district_code and key.
     """
-    summed = {f"a{lane}": amounts[f"a{lane}"].sum() for lane in range(count)}
-    used = {f"n{lane}": amounts[f"n{lane}"].max() for lane in range(count)}
-    each = amounts.group_by(["who", "district_code", "key"]).agg(**summed, **used)
+    sums = {f"a{lane}": amounts[f"a{lane}"].sum() for lane in range(count)}
+    flags = {f"n{lane}": amounts[f"n{lane}"].max() for lane in range(count)}
+    each = amounts.group_by(["who", "district_code", "key"]).agg(**sums, **flags)
     with held("summing each student's influence", each) as rows:
         counts = _counts(rows, count, headline)
         other = rows.view().rename("{name}_of")
@@ -394,8 +394,8 @@ def _summed_amounts(amounts: Table, count: int, headline: tuple[int, int]) -> tu
 
 def _counts(each: Table, count: int, headline: tuple[int, int]) -> pd.DataFrame:
     """Return how many are compared by district_code and key, and apart, without a key, within the headline."""
-    used = {f"n{lane}": each[f"n{lane}"].max() for lane in range(count)}
-    once = each.filter(each.key.between(*headline)).group_by(["who", "district_code"]).agg(**used)
+    flags = {f"n{lane}": each[f"n{lane}"].max() for lane in range(count)}
+    once = each.filter(each.key.between(*headline)).group_by(["who", "district_code"]).agg(**flags)
     tables = [
         rows.group_by(by).agg(**{str(lane): rows[f"n{lane}"].sum() for lane in range(count)})
         for rows, by in ((each, ["district_code", "key"]), (once, ["district_code"]))

@@ -121,8 +121,8 @@ def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "
         stays = chances.semi_join(rows, "student").select("student", "log", h="g")
         more = chances.picked.cast("float64") - chances.share
         luck = chances.group_by(["school_code", "g"]).agg(more=more.sum()).rename(h="g")
-        kept = keep(con, "weighing who stayed", stays), keep(con, "counting the picked by school", luck)
-    return RiskSets(panel, rows, *kept)
+        tables = keep(con, "weighing who stayed", stays), keep(con, "counting the picked by school", luck)
+    return RiskSets(panel, rows, *tables)
 
 
 def _people(panel: Table) -> Table:
@@ -147,9 +147,9 @@ def panel_by(data: StudentData, event: Event) -> Table:
 def _at_risk(panel: Table, people: Table) -> Table:
     """Return who was seen in the last school month before a cohort month g, and at risk until then."""
     places = panel.select("student", "month", "district_code", "school_code", "grade", "high_needs")
-    seen = lookbacks(panel).drop("district_code").join(places, ["student", "month"])
+    history = lookbacks(panel).drop("district_code").join(places, ["student", "month"])
     cohorts = people.filter(people.cohort.notnull()).select(g=people.cohort).distinct()
-    risk = seen.join(cohorts, [cohorts.g <= seen.decided, cohorts.g > seen.month]).join(people, "student")
+    risk = history.join(cohorts, [cohorts.g <= history.decided, cohorts.g > history.month]).join(people, "student")
     risk = risk.filter(risk.ends.isnull() | (risk.ends >= risk.g))
     return risk.mutate(picked=(risk.cohort == risk.g).fill_null(False))
 
@@ -254,11 +254,11 @@ def _single_values(risk: Table, outcome: Table, within: int, take: Literal["firs
 
 def _there(risk: Table, panel: Table) -> Table:
     """Return the rows of students who are seen in the first school month that is not before g."""
-    seen = panel.select("student", month_of=month_number(panel.month))
-    months = seen.select("month_of").distinct()
+    attended_months = panel.select("student", month_of=month_number(panel.month))
+    months = attended_months.select("month_of").distinct()
     cohorts = risk.select("g").distinct()
     first = cohorts.join(months, months.month_of >= cohorts.g).group_by("g").agg(month_of=ibis._.month_of.min())
-    return risk.join(first, "g").semi_join(seen, ["student", "month_of"])
+    return risk.join(first, "g").semi_join(attended_months, ["student", "month_of"])
 
 
 def _own(then: Table, until: IntegerValue) -> BooleanValue:
@@ -319,10 +319,11 @@ def _record(table: pd.DataFrame) -> RiskRows:
 
 def _history(table: pd.DataFrame, school: np.ndarray, district: np.ndarray) -> np.ndarray:
     windows = table[list(WINDOWS)].to_numpy(float)
-    known = np.isfinite(windows)
-    means = np.where(known, windows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)  # 0 where nobody is known
-    filled = np.where(known, windows, means)
-    columns = [filled, np.square(filled) / 100, ~known, table[["before"]].fillna(table["before"].mean())]
+    observed = np.isfinite(windows)
+    # 0 where nobody is known
+    means = np.where(observed, windows, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    values = np.where(observed, windows, means)
+    columns = [values, np.square(values) / 100, ~observed, table[["before"]].fillna(table["before"].mean())]
     mates = table.groupby([school, table["g"].to_numpy()])["before"].transform("mean").fillna(table["before"].mean())
     columns += [mates.to_numpy()[:, None], pd.get_dummies(table["band"], dummy_na=True), table[["need"]].fillna(0.5)]
     columns += [table[["waiting"]], pd.get_dummies(table["absence"])]

@@ -171,7 +171,7 @@ def _joined(panel: Table, limits: Limits, schools: Table, students: Table, busy:
         together=ibis._.days_enrolled,
         alone=True,
     )
-    rows = _compared(panel.semi_join(busy, ["student", "month"])).union(single)
+    rows = _with_copies(panel.semi_join(busy, ["student", "month"])).union(single)
     sizes = schools.group_by(["district_code", "month"]).agg(month_rows=schools.enrolled_rows.sum())
     codes = _judged(sizes.group_by("district_code").agg(largest_month=sizes.month_rows.max()), limits)
     of_school = schools.select("district_code", "school_code", "month", "school_rows", "school_missed")
@@ -187,21 +187,21 @@ def _month_bit(month: DateValue) -> IntegerValue:
     return ibis.literal(1, "int64") << ((month.year() * 12 + month.month()).cast("int64").abs() % MONTH_BITS)
 
 
-def _compared(panel: Table) -> Table:
+def _with_copies(panel: Table) -> Table:
     """Compare the rows of one student and month with each other."""
     key = [panel[name] for name in KEY]
     copy = ibis.window(group_by=key, order_by=[panel.days_enrolled.desc(), panel.days_attended.desc()])
     twins, month = ibis.window(group_by=[*key, panel.days_enrolled]), ibis.window(group_by=[panel.student, panel.month])
     district, attended = panel.district_code, panel.days_attended
-    compared = panel.mutate(
+    copies = panel.mutate(
         copy=ibis.row_number().over(copy),
         longest=panel.days_enrolled.max().over(ibis.window(group_by=key)),
         disputed=attended.max().over(twins) != attended.min().over(twins),
         moved=district.max().over(month) != district.min().over(month),
     )
-    single = ibis.ifelse(compared.copy == 0, compared.days_enrolled, 0.0)
-    month = ibis.window(group_by=[compared.student, compared.month])
-    return compared.mutate(together=single.sum().over(month), alone=False)
+    single = ibis.ifelse(copies.copy == 0, copies.days_enrolled, 0.0)
+    month = ibis.window(group_by=[copies.student, copies.month])
+    return copies.mutate(together=single.sum().over(month), alone=False)
 
 
 def _over(t: Table, limits: Limits, small: bool) -> BooleanValue:
@@ -219,9 +219,9 @@ def _judged(codes: Table, limits: Limits) -> Table:
 
     Where the codes are as many as students are, they may be ids.
     """
-    known = codes.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
+    in_study = codes.district_code.isin(limits.known_districts) if limits.known_districts else ibis.literal(True)
     odd = ~codes.district_code.re_search(contract.CODE) | ibis.literal(limits.codes_like_ids)
-    return codes.mutate(known=known, odd=odd, lost=_lost_zeros(codes, limits))
+    return codes.mutate(known=in_study, odd=odd, lost=_lost_zeros(codes, limits))
 
 
 def _lost_zeros(t: Table, limits: Limits) -> BooleanValue:
@@ -269,12 +269,12 @@ _NAMES = {
 
 def _rules(table: str, predicates: Mapping[str, Predicate]) -> tuple[Rule, ...]:
     """Return a table's rules in the order of `rules.yml`, which declares each that has a predicate."""
-    declared = _DECLARED[table]
-    if set(declared) != set(predicates):
-        raise RuntimeError(f"rules.yml and rules.py differ in {set(declared) ^ set(predicates)}.")
+    declarations = _DECLARED[table]
+    if set(declarations) != set(predicates):
+        raise RuntimeError(f"rules.yml and rules.py differ in {set(declarations) ^ set(predicates)}.")
     return tuple(
         Rule(name, says["severity"], predicates[name], says["fix"], _words(says), says.get("drops", False))
-        for name, says in declared.items()
+        for name, says in declarations.items()
     )
 
 
@@ -359,10 +359,10 @@ PART_RULES: dict[str, tuple[Severity, str]] = {
 def failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> Table:
     """Return `rows` with `failed`, a number whose bit k is set where rule k fails, and whether each row is `kept`."""
     flags = [rule.predicate(rows, limits).fill_null(False) for rule in rules]
-    failed = reduce(add, (ibis.ifelse(flag, 1 << k, 0).cast("int64") for k, flag in enumerate(flags)))
-    flagged = rows.mutate(failed=failed)
+    bits = reduce(add, (ibis.ifelse(flag, 1 << k, 0).cast("int64") for k, flag in enumerate(flags)))
+    with_bits = rows.mutate(failed=bits)
     removing = sum(1 << k for k, rule in enumerate(rules) if rule.removes)
-    return flagged.mutate(kept=(flagged.failed & removing) == 0)
+    return with_bits.mutate(kept=(with_bits.failed & removing) == 0)
 
 
 def failing(failed: int, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:

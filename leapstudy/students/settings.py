@@ -40,10 +40,10 @@ def _one_meaning(name: str, pairs: Mapping[str, str] | Mapping[str, float]) -> N
     """Refuse two spellings of one value that mean different things: cells are read whatever their capitals."""
     first: dict[str, tuple[str, str | float]] = {}
     for own, meaning in pairs.items():
-        spelled, meant = first.setdefault(contract.as_found(own), (own, meaning))
-        if contract.as_found(str(meant)) != contract.as_found(str(meaning)):
+        form, sense = first.setdefault(contract.as_found(own), (own, meaning))
+        if contract.as_found(str(sense)) != contract.as_found(str(meaning)):
             raise ValueError(
-                f"{name} gives {spelled!r} the meaning {meant} and {own!r} the meaning {meaning}; capital letters and "
+                f"{name} gives {form!r} the meaning {sense} and {own!r} the meaning {meaning}; capital letters and "
                 "blanks make no difference there, so keep one of the two"
             )
 
@@ -132,8 +132,8 @@ class StudentSettings(Part):
     def reading(self) -> Reading:
         """How the files are to be read."""
         constants = {"district_code": self.district} if self.district else {}
-        named = ("columns", "values", "categories", "supports", "time_zone", "exit_date")
-        return Reading(constants=constants, **{name: getattr(self, name) for name in named})
+        names = ("columns", "values", "categories", "supports", "time_zone", "exit_date")
+        return Reading(constants=constants, **{name: getattr(self, name) for name in names})
 
 
 def load_settings(path: Path | None = None) -> StudentSettings:
@@ -206,8 +206,8 @@ def input_files(settings: StudentSettings, *, before: bool = False) -> dict[str,
         from leapstudy.students.simulate import default_simulation  # what only reads the parameters needs no generator
 
         require_own_simulation()
-        made = default_simulation()
-        return {"attendance": made.panel, "visits": made.visits, "outcomes": made.outcomes}
+        simulation = default_simulation()
+        return {"attendance": simulation.panel, "visits": simulation.visits, "outcomes": simulation.outcomes}
     if not settings.visits and not before:
         raise BadInput(
             "params/students.yml names attendance and no visit log, which says who was referred, tried and met. Give it"
@@ -227,14 +227,16 @@ def input_hashes(settings: StudentSettings | None = None) -> dict[str, str]:
 
     The SIMULATED state stands for itself by its parameters: equal parameters give equal rows.
     """
-    chosen = settings or load_settings()
-    hashes = {"params/students.yml": sha256_bytes(chosen.model_dump_json().encode())}
-    if chosen.simulated:
+    choices = settings or load_settings()
+    hashes = {"params/students.yml": sha256_bytes(choices.model_dump_json().encode())}
+    if choices.simulated:
         return hashes | {f"params/{SIMULATION}": sha256_file(paths.params() / SIMULATION)}
     from leapstudy.students.files import find  # imports pyarrow
 
-    named = input_files(chosen, before=True) | ({"draw": paths.named(chosen.draw)} if chosen.draw else {})
-    files = {role: find(path).paths for role, path in named.items()}
+    paths_of = input_files(choices, before=True) | ({"draw": paths.named(choices.draw)} if choices.draw else {})
+    files = {role: find(path).paths for role, path in paths_of.items()}
     return hashes | {
-        f"{role} {number}": sha256_file(file) for role, found in files.items() for number, file in enumerate(found, 1)
+        f"{role} {number}": sha256_file(file)
+        for role, files_of_role in files.items()
+        for number, file in enumerate(files_of_role, 1)
     }

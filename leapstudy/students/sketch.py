@@ -89,14 +89,14 @@ def _digests(panel: Table, log: Table, outcomes: Table | None) -> Table:
 
 def _of_columns(table: Table, names: Sequence[str]) -> dict[str, Any]:
     """Return what a student's rows say in some columns, the same whatever order they stand in."""
-    said: dict[str, Any] = {}
+    aggregates: dict[str, Any] = {}
     for name in names:
         value, kind = table[name], table[name].type()
         if kind.is_string():
-            said |= {f"least_{name}": value.min(), f"most_{name}": value.max()}
+            aggregates |= {f"least_{name}": value.min(), f"most_{name}": value.max()}
         else:
-            said[f"sum_{name}"] = _day(value).sum() if kind.is_temporal() else value.cast("int64").sum()
-    return said
+            aggregates[f"sum_{name}"] = _day(value).sum() if kind.is_temporal() else value.cast("int64").sum()
+    return aggregates
 
 
 def _day(date: Any) -> Any:

@@ -75,8 +75,8 @@ def scan(con: BaseBackend, files: Files, table: contract.FileTable, how: Reading
 
 def _require_one_table(files: Files, table: contract.FileTable, how: Reading) -> None:
     """Raise `BadInput` where only some of the files are of this table: say an attendance file and a log."""
-    needed = [name for name in table.required if name not in how.constants]
-    fits = [all(_has(dialect.columns, name, how) for name in needed) for dialect in files.dialects]
+    columns = [name for name in table.required if name not in how.constants]
+    fits = [all(_has(dialect.columns, name, how) for name in columns) for dialect in files.dialects]
     if any(fits) and not all(fits):
         others = [path.name for path, fit in zip(files.paths, fits, strict=True) if not fit]
         raise BadInput(
@@ -88,8 +88,8 @@ def _require_one_table(files: Files, table: contract.FileTable, how: Reading) ->
 def columns_of(files: Files, how: Reading) -> set[str]:
     """Return the contract's names that the first file has, for telling shapes apart."""
     names = dict.fromkeys(name for table in contract.TABLES for name in table.names)
-    there = {name for name in names if _has(files.dialects[0].columns, name, how)}
-    return there | set(how.constants)
+    columns = {name for name in names if _has(files.dialects[0].columns, name, how)}
+    return columns | set(how.constants)
 
 
 def _has(columns: Sequence[str], name: str, how: Reading) -> bool:
@@ -131,9 +131,11 @@ def require_somewhere(places: Sequence[Path], how: Reading) -> None:
     dialects = [dialect for place in places for dialect in find(place).dialects]
     for name in (name for name in ELSEWHERE if name in how.columns):
         if not any(_has(dialect.columns, name, how) for dialect in dialects):
-            shown = dict.fromkeys(column for dialect in dialects for column in dialect.shown)
+            own_names = dict.fromkeys(column for dialect in dialects for column in dialect.shown)
             own = own_name(how.columns, name, ())
-            raise bad_value(f"column under columns: {name}", own, shown, "Write the name as one of the files has it.")
+            raise bad_value(
+                f"column under columns: {name}", own, own_names, "Write the name as one of the files has it."
+            )
 
 
 def _cell(rows: Table, dialect: Dialect, source: str, column: FileColumn, file: str, how: Reading) -> Value:
@@ -217,8 +219,8 @@ READ = "{name} as read"
 def _plain(value: Value, column: FileColumn) -> Value:
     """Return text without the blanks around it, empty cells as nulls; a number or a date as it is stored."""
     kind = value.type()
-    stored = {"number": kind.is_numeric(), "month": kind.is_temporal(), "date": kind.is_temporal()}
-    if stored.get(column.kind, column.kind == "flag" and kind.is_boolean()):
+    native = {"number": kind.is_numeric(), "month": kind.is_temporal(), "date": kind.is_temporal()}
+    if native.get(column.kind, column.kind == "flag" and kind.is_boolean()):
         return value
     text = value.cast("string")
     blank = (text.left(1) <= " ") | (text.right(1) <= " ")  # to strip every cell takes as long as all else that is read
@@ -288,13 +290,14 @@ def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
 
 def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
     """Return the text, or what stands for it in `pairs` whatever its capitals; of an empty cell the pair of ``""``."""
-    known = {contract.as_found(theirs): ours for theirs, ours in pairs.items()}
-    if "" in known:
-        text = text.fill_null(known.pop(""))
-    if not known:
+    translations = {contract.as_found(theirs): ours for theirs, ours in pairs.items()}
+    if "" in translations:
+        text = text.fill_null(translations.pop(""))
+    if not translations:
         return text
-    said = ibis.cases(*((text.lower() == theirs, ours) for theirs, ours in known.items()), else_=text)
-    return ibis.ifelse(text.lower().isin(tuple(known)), said, text)  # most cells need no translation: found at one look
+    translation = ibis.cases(*((text.lower() == theirs, ours) for theirs, ours in translations.items()), else_=text)
+    # most cells need no translation: found at one look
+    return ibis.ifelse(text.lower().isin(tuple(translations)), translation, text)
 
 
 def _any(flags: Sequence[BooleanValue]) -> BooleanValue:
@@ -328,13 +331,13 @@ def _marks(rows: Table, column: FileColumn) -> tuple[BooleanValue, BooleanValue]
     if column.kind == "number" and text.type().is_string():
         hidden = ibis.ifelse(missing & text.notnull(), text.re_search(SUPPRESSED), False).fill_null(False)
         missing = missing & ~hidden
-    needed = column.required and column.name != "student" and column.kind != "text"
-    return missing if needed else missing & text.notnull(), hidden
+    is_required = column.required and column.name != "student" and column.kind != "text"
+    return missing if is_required else missing & text.notnull(), hidden
 
 
 def unread_columns(con: BaseBackend, path: Path | str, table: contract.FileTable, how: Reading) -> dict[str, int]:
     """Return in which columns cells cannot be read, and how many, for who must mend them; no cell is fetched."""
     rows = _read(scan(con, find(path), table, how), table, how)
     counts = rows.aggregate(**{column.name: _marks(rows, column)[0].sum() for column in table.columns})
-    found = sealed("looking for cells that cannot be read", counts.to_pyarrow).to_pylist()[0]
-    return {name: int(count) for name, count in found.items() if count}
+    unread = sealed("looking for cells that cannot be read", counts.to_pyarrow).to_pylist()[0]
+    return {name: int(count) for name, count in unread.items() if count}

@@ -30,7 +30,7 @@ def grade_band(grade: StringValue) -> StringValue:
     return ibis.cases((grade.isin(early), "PK-5"), (grade.isin(GRADES), "6-12"), else_=ibis.null("string"))
 
 
-def _given(visits: Table, support: str) -> BooleanValue:
+def _has_support(visits: Table, support: str) -> BooleanValue:
     return (ibis.literal(";") + visits.supports.fill_null("") + ";").contains(f";{support};")
 
 
@@ -41,9 +41,9 @@ def _column(support: str) -> str:
 
 def log_by_student(visits: Table, supports: tuple[str, ...]) -> Table:
     """Return one row per student of the log: whether tried, days with a completed visit, and supports given."""
-    given = {_column(name): (visits.completed & _given(visits, name)).any() for name in supports}
-    tried, met = visits.visit_date.notnull().any(), visits.visit_date.nunique(where=visits.completed)
-    return visits.group_by("student").agg(tried=tried, met=met, **given)
+    support_flags = {_column(name): (visits.completed & _has_support(visits, name)).any() for name in supports}
+    is_tried, met = visits.visit_date.notnull().any(), visits.visit_date.nunique(where=visits.completed)
+    return visits.group_by("student").agg(tried=is_tried, met=met, **support_flags)
 
 
 def _cohort(month: DateValue) -> StringValue:
@@ -70,18 +70,20 @@ def _students(panel: Table, visits: Table, supports: tuple[str, ...]) -> Table:
         else_=STATUSES[0],
     )
     many = ibis.ifelse(both.met >= len(VISIT_COUNTS), VISIT_COUNTS[-1], both.met.cast("string"))
-    given = {column: ibis.ifelse(both[column].fill_null(False), "yes", "no") for column in map(_column, supports)}
+    support_columns = {
+        column: ibis.ifelse(both[column].fill_null(False), "yes", "no") for column in map(_column, supports)
+    }
     return both.select(
         "district_code",
         status=status,
         cohort=_cohort(both.first),
         visits=many,
         grade_band=grade_band(both.grade),
-        **given,
+        **support_columns,
     )
 
 
-def _counted(students: Table, by: tuple[str, ...], dimensions: tuple[str, ...]) -> Table:
+def _counts(students: Table, by: tuple[str, ...], dimensions: tuple[str, ...]) -> Table:
     """Return the students by group; every dimension that is not named is its total."""
     counts = students.filter([students[name].notnull() for name in by]).group_by(by).agg(students=ibis._.count())
     totals = {name: ibis.literal(ALL) for name in dimensions if name not in by}
@@ -115,15 +117,15 @@ def visit_counts(data: StudentData) -> pd.DataFrame:
     log = visit_table(data)
     students = keep(panel.get_backend(), "reading the visits", _students(panel, log, data.supports))
     visited = students.filter(students.status == VISITED)
-    by_district = [_counted(students, ("district_code", *by), dimensions) for by in _OF_ALL]
-    by_district += [_counted(visited, ("district_code", "status", *by), dimensions) for by in _OF_VISITED]
-    supports = [_counted(visited, ("status", name), dimensions) for name in columns]
+    by_district = [_counts(students, ("district_code", *by), dimensions) for by in _OF_ALL]
+    by_district += [_counts(visited, ("district_code", "status", *by), dimensions) for by in _OF_VISITED]
+    supports = [_counts(visited, ("status", name), dimensions) for name in columns]
     counts = sealed("counting the visits", lambda: ibis.union(*by_district, *supports).to_pandas())
     rest = [name for name in dimensions if name != "district_code"]
     single = counts["district_code"] != ALL
     together = counts[single].groupby(rest, as_index=False)["students"].sum().assign(district_code=ALL)
-    told, by_place = [*dimensions, "students"], counts[single].sort_values(list(dimensions))
-    every = pd.concat([by_place, together[told], counts[~single].sort_values(rest)], ignore_index=True)
+    order, by_place = [*dimensions, "students"], counts[single].sort_values(list(dimensions))
+    every = pd.concat([by_place, together[order], counts[~single].sort_values(rest)], ignore_index=True)
     return every.rename(columns=columns)
 
 
@@ -207,17 +209,17 @@ def _attempts(log: Table, until: date, supports: tuple[str, ...]) -> Table:
 
     A language that is no code is text that nobody checked, and is not told.
     """
-    tried = log.filter(log.visit_date <= ibis.literal(until))
-    spelled = tried.language.lower()
-    language = ibis.cases(*((spelled == name, code) for name, code in LANGUAGES.items()), else_=spelled)
+    attempts = log.filter(log.visit_date <= ibis.literal(until))
+    spelling = attempts.language.lower()
+    language = ibis.cases(*((spelling == name, code) for name, code in LANGUAGES.items()), else_=spelling)
     code = ibis.ifelse(language.isnull() | language.re_search("^[a-z]{2,3}$"), language, NO_CODE)
-    said = {"result": tried.result, "type": tried.type, "language": code}
+    codes = {"result": attempts.result, "type": attempts.type, "language": code}
     parts = [
-        tried.select("student", what=ibis.literal(name), value=value.fill_null("not said"))
-        for name, value in said.items()
+        attempts.select("student", what=ibis.literal(name), value=value.fill_null("not said"))
+        for name, value in codes.items()
     ]
     parts += [
-        tried.filter(tried.completed & _given(tried, name)).select(
+        attempts.filter(attempts.completed & _has_support(attempts, name)).select(
             "student", what=ibis.literal("support"), value=ibis.literal(name)
         )
         for name in supports
@@ -230,11 +232,11 @@ def _firsts(log: Table, until: date) -> Table:
     """Return one row per student of the log: day of the first referral, attempt and completed visit, and visits."""
     day = ibis.literal(until)
     happened = log.filter((log.referral_date <= day) | (log.visit_date <= day))
-    tried = happened.visit_date <= day
-    met = happened.completed & tried
+    happened_by = happened.visit_date <= day
+    met = happened.completed & happened_by
     return happened.group_by("student").agg(
         referred=ibis.coalesce(happened.referral_date, happened.visit_date).min(),
-        tried=happened.visit_date.min(where=tried),
+        tried=happened.visit_date.min(where=happened_by),
         met=happened.visit_date.min(where=met),
         visits=happened.visit_date.nunique(where=met),
     )

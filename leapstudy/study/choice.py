@@ -69,9 +69,9 @@ def record(data: StudyData, chosen: str, made_at: str, reason: str, path: Path |
         raise BadInput("A choice is put on record with its reason, which pages quote; got a blank one.")
     sets = ranked(data)
     digest = record_choice(sets, _treated(data), chosen, made_at).sha256
-    made = Choice(chosen, made_at, reason, sets, digest)
-    write_text_atomic(path or paths.params() / FILE, json.dumps(asdict(made), indent=1) + "\n")
-    return made
+    choice = Choice(chosen, made_at, reason, sets, digest)
+    write_text_atomic(path or paths.params() / FILE, json.dumps(asdict(choice), indent=1) + "\n")
+    return choice
 
 
 def kept(data: StudyData, path: Path | None = None) -> Choice:
@@ -85,23 +85,23 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
     file = path or paths.params() / FILE
     if not file.is_file():
         raise BadInput(f"No comparison group is on record: {file.name} is missing. Record one with {COMMAND}.")
-    made = _read(file)
-    sets = made.sets
-    if record_choice(sets, _treated(data), made.chosen, made.made_at).sha256 != made.sha256:
+    choice = _read(file)
+    sets = choice.sets
+    if record_choice(sets, _treated(data), choice.chosen, choice.made_at).sha256 != choice.sha256:
         raise BadInput(
             f"{file.name} was changed after the choice was recorded, or other units have started since. {AGAIN}"
         )
     names = {item.name for item in sets}
     if not _alike(sets, [item for item in ranked(data) if item.name in names]):
         raise BadInput(f"{file.name} does not fit the data: its sets hold others, or rank otherwise, now. {AGAIN}")
-    return made
+    return choice
 
 
 def _read(file: Path) -> Choice:
     try:
-        found = json.loads(read_text(file))
-        sets = tuple(CandidateSet(**{**item, "codes": tuple(item["codes"])}) for item in found["sets"])
-        return Choice(found["chosen"], found["made_at"], found["reason"], sets, found["sha256"])
+        content = json.loads(read_text(file))
+        sets = tuple(CandidateSet(**{**item, "codes": tuple(item["codes"])}) for item in content["sets"])
+        return Choice(content["chosen"], content["made_at"], content["reason"], sets, content["sha256"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadInput(f"{file.name} is not a choice on record ({type(error).__name__}: {error}). {AGAIN}") from None
 

@@ -96,8 +96,8 @@ def panel(
     check_option("years", years, Years, "The contrast's years, every year of the file, or the series over many years.")
     data = kept_study()
     require_units_open(data)
-    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
-    spec = ask(weights=weights, scale="points", **{name: value for name, value in asked.items() if value is not None})
+    names = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "nested": nested}
+    spec = ask(weights=weights, scale="points", **{name: value for name, value in names.items() if value is not None})
     codes = _codes(data, district)
     if years == "long":
         return _tidy(data, sample_over_years(data, replace(spec, weights="equal"), codes)).assign(students=np.nan)
@@ -414,8 +414,14 @@ def answer(
     >>> len(repr(ls.answer("hartford")).splitlines()) <= 10
     True
     """
-    asked = {"comparison": comparison, "contrast": contrast, "edition": edition, "outcome": outcome, "weights": weights}
-    names: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    choices = {
+        "comparison": comparison,
+        "contrast": contrast,
+        "edition": edition,
+        "outcome": outcome,
+        "weights": weights,
+    }
+    names: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
     return study_all(**names) if district is None else study_district(district, **names)
 
 

@@ -135,7 +135,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     flags = every[every["unit"].isin([*whole.treated, *whole.comparison])].reset_index(drop=True)
     without = headline_without(data, spec, treated, every) if len(treated) > 1 else ()
     synthetic, rows = synthetic_of(question, series.rates, name) if len(whole.treated) == 1 else (None, [])
-    bounds, refused = (
+    bounds, reasons = (
         ((), ()) if len(treated) == 1 else bounds_of(event_study_of(question, series.rates, "points"), KINDS)
     )
     return OverYears(
@@ -156,7 +156,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
         flags=flags,
         unflagged=_unflagged(question, series, flags),
         bounds=bounds,
-        bounds_refused=refused,
+        bounds_refused=reasons,
         synthetic=synthetic,
         headline_without=without,
         estimates=(*_estimates(data, series, spec, code, name, treated), *rows, *without),
@@ -234,13 +234,13 @@ class Screen:
 
 def screen_of(data: StudyData, spec: Spec, code: str, years: OverYears | None) -> Screen | None:
     """Return what the screen adds to `years`; None where that says all."""
-    refused = spec.outcome not in _screens(data)
+    without_screen = spec.outcome not in _screens(data)
     if years is not None:
-        return Screen(pd.DataFrame(columns=list(FLAG_COLUMNS)), (), refused) if refused else None
+        return Screen(pd.DataFrame(columns=list(FLAG_COLUMNS)), (), without_screen) if without_screen else None
     treated, every = _treated(data, code), flagged_years(data)
     sample = build_sample(data, spec, treated)
     flags = every[every["unit"].isin([*sample.treated, *sample.comparison])].reset_index(drop=True)
-    return Screen(flags, headline_without(data, spec, treated, every) if len(treated) > 1 else (), refused)
+    return Screen(flags, headline_without(data, spec, treated, every) if len(treated) > 1 else (), without_screen)
 
 
 def _screened(
@@ -254,13 +254,13 @@ def _screened(
         return None
     frames = [rates_pct, students, *([] if companion_pct is None else [companion_pct])]
     parts = [(tuple(frame.axes[-1]), pd.util.hash_pandas_object(frame).to_numpy().tobytes()) for frame in frames]
-    found = _SCREENS.pop(key := (share, *parts), None)
-    if found is None:
-        found = screen(rates_pct, students, companion_pct=companion_pct, share=share)
-    _SCREENS[key] = found
+    flags = _SCREENS.pop(key := (share, *parts), None)
+    if flags is None:
+        flags = screen(rates_pct, students, companion_pct=companion_pct, share=share)
+    _SCREENS[key] = flags
     if len(_SCREENS) > MOST_SCREENS:
         _SCREENS.pop(next(iter(_SCREENS)), None)
-    return found.copy()
+    return flags.copy()
 
 
 _SCREENS: dict[object, pd.DataFrame] = {}
@@ -288,18 +288,18 @@ def headline_without(
     years = {code: clock.school_years(sample.contrast.years, data.starts[code]) for code in sample.treated}
     own = bool(outcomes[spec.outcome].table)
     kin = [name for name in outcomes if name == spec.outcome or not (own or outcomes[name].table)]
-    there = [year in years.get(unit, ()) for unit, year in zip(flags["unit"], flags["year"], strict=True)]
-    used = flags[np.array(there, dtype=bool) & flags["outcome"].isin(kin)]
-    order = used.assign(size=used["departure"].abs()).sort_values("size", ascending=False)["unit"]
+    in_series = [year in years.get(unit, ()) for unit, year in zip(flags["unit"], flags["year"], strict=True)]
+    flags_of_kin = flags[np.array(in_series, dtype=bool) & flags["outcome"].isin(kin)]
+    order = flags_of_kin.assign(size=flags_of_kin["departure"].abs()).sort_values("size", ascending=False)["unit"]
     out = list(dict.fromkeys(order))
     names = data.districts.set_index("district_code")["district"].map(short)
     rows = []
     for without in [*([unit] for unit in out), *([out] if len(out) > 1 else [])]:
-        left = [code for code in sample.treated if code not in without]
-        if len(left) > 1:
-            told = ", ".join(names[code] for code in without)
-            effect = fit(build_sample(data, spec, left), DRAWS)
-            one = row(effect, ALL_DISTRICTS, f"without {told}", "sensitivity")
+        codes = [code for code in sample.treated if code not in without]
+        if len(codes) > 1:
+            without_names = ", ".join(names[code] for code in without)
+            effect = fit(build_sample(data, spec, codes), DRAWS)
+            one = row(effect, ALL_DISTRICTS, f"without {without_names}", "sensitivity")
             rows.append(replace(one, estimator="did_without_flagged"))
     return tuple(rows)
 
@@ -338,11 +338,11 @@ def _unflagged(question: Question, series: LongSeries, flags: pd.DataFrame) -> p
     for year in question.after:
         own = flags[(flags["year"] == year) & (flags["outcome"] == series.outcome)]
         out = set(own["unit"]) & set(question.treated)
-        left = tuple(code for code in question.treated if code not in out)
-        if not out or not left:
+        treated = tuple(code for code in question.treated if code not in out)
+        if not out or not treated:
             continue
         for scale in SCALES:
-            table = event_study_of(replace(question, treated=left), series.rates, scale).table
+            table = event_study_of(replace(question, treated=treated), series.rates, scale).table
             later = table[table["year"] == year].iloc[0]
             rows.append((scale, year, *later[["estimate_pp", "low_pp", "high_pp"]], ", ".join(sorted(out))))
     return pd.DataFrame(rows, columns=["scale", "year", "estimate", "low", "high", "units"])
@@ -354,9 +354,9 @@ def _estimates(
     """Return every contrast against every named comparison group that has the figures."""
     rows: list[Estimate] = []
     for comparison in dict.fromkeys([spec.comparison, *data.state.groups]):
-        asked = replace(spec, outcome=series.outcome, comparison=comparison, scale="points")
+        question_spec = replace(spec, outcome=series.outcome, comparison=comparison, scale="points")
         try:
-            effects: Effects = effects_of(_question(data, series, asked, treated), series.rates, DRAWS)
+            effects: Effects = effects_of(_question(data, series, question_spec, treated), series.rates, DRAWS)
         except BadInput:
             continue
         rows += rows_of(effects, code, name)

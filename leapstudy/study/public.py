@@ -122,8 +122,8 @@ def load_plan() -> dict[str, Any]:
         "edition": state.editions,
     }
     names = tuple(field.name for field in fields(Spec))
-    foreseen = [(key, value) for key, values in plan["sensitivity"].items() for value in values]
-    for key, value in [*plan["planned"].items(), *foreseen]:
+    alternatives = [(key, value) for key, values in plan["sensitivity"].items() for value in values]
+    for key, value in [*plan["planned"].items(), *alternatives]:
         if key not in names:
             raise bad_value("parameter in plan.yml", key, names)
         if value not in legal.get(key, (value,)):
@@ -137,9 +137,9 @@ def ask(**names: Any) -> Spec:
 
     See `Spec` for the names.
     """
-    asked = {name: value for name, value in names.items() if not (isinstance(value, str) and value == "")}
-    given = {**chosen(), **asked}
-    return Spec(**{**given, "comparison": parse_comparison(given["comparison"], load_state())})
+    answers = {name: value for name, value in names.items() if not (isinstance(value, str) and value == "")}
+    values = {**chosen(), **answers}
+    return Spec(**{**values, "comparison": parse_comparison(values["comparison"], load_state())})
 
 
 def chosen() -> dict[str, Any]:
@@ -165,8 +165,8 @@ def study_district(district: str, **names: Any) -> Study[DistrictAnswer]:
     """
     data, facts, spec = kept_study(), load_facts(), ask(**names)
     require_units_open(data)
-    found = find_district(data.districts, district)
-    return _study(data, facts, found, answer_district(data, found.code, spec), load_plan())
+    place = find_district(data.districts, district)
+    return _study(data, facts, place, answer_district(data, place.code, spec), load_plan())
 
 
 def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:

@@ -37,7 +37,7 @@ def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, st
 
 
 def _groups(space: Workspace, data: StudyData) -> Step:
-    told, faults = [], []
+    sizes, faults = [], []
     for name in data.state.groups:
         try:
             n = len(comparison_codes(data, name))
@@ -47,8 +47,8 @@ def _groups(space: Workspace, data: StudyData) -> Step:
         if n < FEWEST:
             faults.append(f"{name}: {counted(n, 'unit')} in its rule; at least {FEWEST} are needed. Widen `where`.")
         floor = f" (p of one unit alone at least {1 / (n + 1):.2f})" if n < SIGNIFICANT else ""
-        told.append(f"{name} {n}{floor}")
-    return Step("groups", ", ".join(told), (*space.by_step["groups"], *faults))
+        sizes.append(f"{name} {n}{floor}")
+    return Step("groups", ", ".join(sizes), (*space.by_step["groups"], *faults))
 
 
 def _size(data: StudyData, group: str) -> int:
@@ -76,11 +76,11 @@ class Formed:
 def tried(data: StudyData) -> list[Formed]:
     """Return every contrast of every outcome, edition and start, formed or not."""
     group = next((name for name in data.state.groups if _size(data, name) >= FEWEST), data.state.usual("groups"))
-    asked = [(outcome, edition) for outcome in data.state.outcomes for edition in data.state.editions]
+    pairs = [(outcome, edition) for outcome in data.state.outcomes for edition in data.state.editions]
     return [
         _formed(data, Spec(comparison=group, contrast=contrast, edition=edition, outcome=outcome), start)
         for contrast in data.state.contrasts
-        for outcome, edition in asked
+        for outcome, edition in pairs
         for start in sorted(set(data.starts.values()))
     ]
 
@@ -105,20 +105,20 @@ def _sizes(contrast: str, own: Sequence[Formed]) -> list[str]:
     return [f"{contrast}: {each.replace('(', f'({best.outcome}, ', 1)}"]
 
 
-def _contrasts(space: Workspace, data: StudyData, asked: Mapping[str, str]) -> Step:
+def _contrasts(space: Workspace, data: StudyData, headline: Mapping[str, str]) -> Step:
     """The contrast asked for is there for every start; every other one for some outcome, edition and start."""
-    faults, told = [], []
-    formed = tried(data)
+    faults, sizes = [], []
+    samples = tried(data)
     for name in data.state.contrasts:
-        own = [item for item in formed if item.contrast == name]
+        own = [item for item in samples if item.contrast == name]
         if not any(item.n for item in own):
-            first = next((item for item in own if item.outcome == asked.get("outcome")), own[0])
+            first = next((item for item in own if item.outcome == headline.get("outcome")), own[0])
             faults.append(f"{name} can be formed of nothing: {first.why}")
-        told += _sizes(name, own)
-    for item in formed:
-        if asked and item.why and all(getattr(item, key) == value for key, value in asked.items()):
+        sizes += _sizes(name, own)
+    for item in samples:
+        if headline and item.why and all(getattr(item, key) == value for key, value in headline.items()):
             faults.append(
                 f"{item.contrast}, which params/study.yml asks for, for the start {item.start}: {item.why}"
                 + (LATE if item.start > data.newest > min(data.starts.values()) else "")
             )
-    return Step("contrasts", "; ".join(told), (*space.by_step["contrasts"], *dict.fromkeys(faults)))
+    return Step("contrasts", "; ".join(sizes), (*space.by_step["contrasts"], *dict.fromkeys(faults)))

@@ -90,20 +90,20 @@ def check_students(settings: StudentSettings) -> Checked:
 
 def require_usable(settings: StudentSettings) -> Checked:
     """Return what was found, or raise `BadInput` in the words of `leapstudy check` where the files cannot be used."""
-    checked = check_students(settings)
-    if not checked.ok:
-        raise BadInput(checked.text)
-    if reason := no_answer(checked, settings):
-        raise BadInput(f"{checked.text}\n{reason}")
-    return checked
+    outcome = check_students(settings)
+    if not outcome.ok:
+        raise BadInput(outcome.text)
+    if reason := no_answer(outcome, settings):
+        raise BadInput(f"{outcome.text}\n{reason}")
+    return outcome
 
 
 def no_answer(checked: Checked, settings: StudentSettings) -> str:
     """Return why files that can be used must not, or cannot, be answered; empty where they may."""
     if not (checked.districts or settings.draw):  # the effect of an offer is told where nobody took it up, too
         return "Nobody in these files was visited, so there is no effect to estimate."
-    if told := missing_key(checked) or unnamed(settings):
-        return told
+    if reason := missing_key(checked) or unnamed(settings):
+        return reason
     if settings.earlier_answers == "unpublished":
         return ""
     answer = answer_of(checked.sketches, settings)
@@ -150,8 +150,8 @@ def require_list(settings: StudentSettings) -> None:
 
 def unnamed(settings: StudentSettings) -> str:
     """Return what is wrong where students drew lots and the parameters name no list; empty where they do."""
-    drawn = [item.made_at for item in draws() if item.track == "students"]
-    return UNNAMED.format(made_at=drawn[-1]) if drawn and not settings.draw else ""
+    draw_days = [item.made_at for item in draws() if item.track == "students"]
+    return UNNAMED.format(made_at=draw_days[-1]) if draw_days and not settings.draw else ""
 
 
 def _check(settings: StudentSettings) -> Checked:
@@ -165,21 +165,23 @@ def _check(settings: StudentSettings) -> Checked:
     from leapstudy.students.sketch import group_sketches
     from leapstudy.students.sources import read, require_somewhere
 
-    known, how, files = load_study(started=False).districts, settings.reading, input_files(settings)
+    places, how, files = load_study(started=False).districts, settings.reading, input_files(settings)
     require_somewhere([place for role, place in files.items() if role != "roster"], how)
     con = connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], how, settings.shape or None, files.get("roster"))
-    limits = check.limits_for(panel.table, tuple(known["district_code"]), how)
+    limits = check.limits_for(panel.table, tuple(places["district_code"]), how)
     simulated = is_simulated(files["attendance"])
     report, rows = check.inspect_attendance(panel, limits, files["attendance"].name, simulated)
     release(panel.table)
     log = read_visits(con, files["visits"], how)
-    told, log_rows = check.inspect_visits(log, rows, limits, files["visits"].name, settings.max_unmatched, simulated)
-    reports, outcomes = [report, told], None
+    visits_report, log_rows = check.inspect_visits(
+        log, rows, limits, files["visits"].name, settings.max_unmatched, simulated
+    )
+    reports, outcomes = [report, visits_report], None
     if "outcomes" in files and not simulated:
         source = read(con, files["outcomes"], OUTCOMES, how)
-        seen, outcomes = inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)
-        reports.append(seen)
+        outcomes_report, outcomes = inspect_outcomes(source, rows, limits, files["outcomes"].name, simulated)
+        reports.append(outcomes_report)
     reports = [check.with_columns(item, con, files[item.role], how) for item in reports]
     ok = all(item.ok for item in reports)
     codes, sketches, raw_ids = [], [], has_raw_ids(rows)
@@ -216,11 +218,11 @@ def places_of(codes: Sequence[str], settings: StudentSettings) -> tuple[District
         If two would share a folder.
     """
     data = load_study(started=False)
-    known = data.districts.set_index("district_code")
+    districts = data.districts.set_index("district_code")
     places = []
     for code in codes:
-        if code in known.index:
-            places.append(District(code, str(known.loc[code, "district"]), str(known.loc[code, "slug"])))
+        if code in districts.index:
+            places.append(District(code, str(districts.loc[code, "district"]), str(districts.loc[code, "slug"])))
         else:
             name = settings.district_names.get(code, f"District {code}")
             places.append(District(code, name, slug_of(code, name, data.state.unit)))
@@ -240,5 +242,5 @@ def set_aside(accounts: Sequence[Mapping[str, Any]], explanations: Mapping[str, 
         lines = {"rows in": count(account["rows_in"])}
         lines |= {f"set aside: {explanations.get(rule, rule)}": shown(n) for rule, n in account["aside"].items()}
         lines["rows used"] = count(account["used"])
-        rows += [{"table": account["role"], "what": what, "rows": told} for what, told in lines.items()]
+        rows += [{"table": account["role"], "what": what, "rows": n_rows} for what, n_rows in lines.items()]
     return rows

@@ -48,14 +48,14 @@ def checks(data: StudentData, sets: RiskSets, rules: Sequence[ReferralRule]) -> 
         Index: estimator; columns `CHECK_COLUMNS`.
     """
     visited = _attempt(lambda: risk_rows(sets, HEADLINE))
-    referred = _attempt(lambda: risk_rows(risk_sets(data, rules, "referral"), HEADLINE))
-    found = {
+    referral_rows = _attempt(lambda: risk_rows(risk_sets(data, rules, "referral"), HEADLINE))
+    effects = {
         VISITED: _adjusted(visited),
         UNEXPOSED: _adjusted(visited, beside_unexposed),
-        REFERRED: _adjusted(referred),
+        REFERRED: _adjusted(referral_rows),
     }
-    rows = [_row(name, one) for name, one in found.items()]
-    return pd.DataFrame(rows, index=list(found), columns=list(CHECK_COLUMNS))
+    rows = [_row(name, one) for name, one in effects.items()]
+    return pd.DataFrame(rows, index=list(effects), columns=list(CHECK_COLUMNS))
 
 
 def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
@@ -73,15 +73,15 @@ def beside_unexposed(rows: RiskRows) -> np.ndarray:
     """
     others = rows.exposure[~rows.picked]
     median, most = (np.median(others), others.max()) if len(others) else (0.0, np.inf)
-    kept = ~rows.picked & (rows.exposure < median if median == most else rows.exposure <= median)
-    gone = ~(rows.history[kept] != 0).any(axis=0)
-    return kept | rows.picked & ~(rows.history[:, gone] != 0).any(axis=1)
+    unexposed = ~rows.picked & (rows.exposure < median if median == most else rows.exposure <= median)
+    empty = ~(rows.history[unexposed] != 0).any(axis=0)
+    return unexposed | rows.picked & ~(rows.history[:, empty] != 0).any(axis=1)
 
 
-def _adjusted(rows: RiskRows | str, chosen: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:
+def _adjusted(rows: RiskRows | str, choose: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:
     if isinstance(rows, str):
         return rows
-    return effect_of_rows(rows, FEW, chosen)
+    return effect_of_rows(rows, FEW, choose)
 
 
 def effect_of_rows(
@@ -98,32 +98,32 @@ def effect_of_rows(
     chosen
         Says which rows may be used; all of them by default.
     """
-    used = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
-    treated, compared = (len(np.unique(rows.student[used & side])) for side in (rows.picked, ~rows.picked))
-    if min(treated, compared) < MIN_GROUP:
+    rows_in = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
+    treated, n_comparison = (len(np.unique(rows.student[rows_in & side])) for side in (rows.picked, ~rows.picked))
+    if min(treated, n_comparison) < MIN_GROUP:
         return few
     parts = (rows.change, rows.picked, rows.history, rows.school, rows.weight)
     try:
-        found = adjusted_effect(*(part[used] for part in parts))
+        effect = adjusted_effect(*(part[rows_in] for part in parts))
     except BadInput as error:
         return str(error)
     # a comparison student has a row in each risk set, and is still one student
-    return replace(found, n_treated=treated, n_comparison=compared)
+    return replace(effect, n_treated=treated, n_comparison=n_comparison)
 
 
-def _row(name: str, found: AdjustedEffect | str) -> tuple[object, ...]:
-    if isinstance(found, str):
-        return (LABELS[name], *[np.nan] * 5, 0, 0, found)
-    numbers = (found.estimate, found.se, found.low, found.high, found.p_value)
-    return (LABELS[name], *numbers, found.n_treated, found.n_comparison, "")
+def _row(name: str, effect: AdjustedEffect | str) -> tuple[object, ...]:
+    if isinstance(effect, str):
+        return (LABELS[name], *[np.nan] * 5, 0, 0, effect)
+    numbers = (effect.estimate, effect.se, effect.low, effect.high, effect.p_value)
+    return (LABELS[name], *numbers, effect.n_treated, effect.n_comparison, "")
 
 
 def check_rows(table: pd.DataFrame, main: Estimate | None) -> tuple[Estimate, ...]:
     """Return the checks as rows of `estimates.csv` beside the headline; none without one."""
     if main is None:
         return ()
-    made = table[table["reason"] == ""]
+    estimates = table[table["reason"] == ""]
     return tuple(
         beside(main, row, estimator=str(row.Index), p_value=row.p_value, p_method="t, clustered by school")
-        for row in made.itertuples()
+        for row in estimates.itertuples()
     )

@@ -99,8 +99,8 @@ _BEGINNINGS: dict[str, Reason] = {
 
 def why_none(refused: Sequence[str]) -> Reason:
     """Return the reason of a missing effect by the first of its sentences that gives one."""
-    told = (why for words in refused for start, why in _BEGINNINGS.items() if words.startswith(start))
-    return next(told, "followed")
+    reasons = (why for words in refused for start, why in _BEGINNINGS.items() if words.startswith(start))
+    return next(reasons, "followed")
 
 
 def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
@@ -150,14 +150,14 @@ def design_answers(
 def _design(
     name: DesignName, visited: Found, placebo: Found, where: Context, months_after: int, seed: int
 ) -> DesignAnswer:
-    drawn = seed if name == RECOMMENDED else None
+    band_seed = seed if name == RECOMMENDED else None
     effects, empty = visited.effects, pd.DataFrame(columns=list(PATH_COLUMNS), dtype=float)
     return DesignAnswer(
         name=name,
-        path=empty if effects is None or name in HEADLINE_ONLY else path_frame(effects, months_after, drawn),
+        path=empty if effects is None or name in HEADLINE_ONLY else path_frame(effects, months_after, band_seed),
         placebo_path=empty
         if placebo.effects is None or name in HEADLINE_ONLY
-        else path_frame(placebo.effects, months_after, drawn),
+        else path_frame(placebo.effects, months_after, band_seed),
         main=None if effects is None else headline_row(effects, _context(name, where, "main")),
         placebo=None
         if placebo.effects is None
@@ -175,8 +175,8 @@ def _rounded(card: Card) -> Card:
 
 def _context(name: DesignName, where: Context, role: str) -> Context:
     """Return the context of a design's rows; designs beside the recommended one are sensitivity checks."""
-    told = role if role == "placebo" or name == RECOMMENDED else "sensitivity"
-    return Context(where.district_code, where.district, where.outcome, where.edition, told)  # type: ignore[arg-type]
+    own_role = role if role == "placebo" or name == RECOMMENDED else "sensitivity"
+    return Context(where.district_code, where.district, where.outcome, where.edition, own_role)  # type: ignore[arg-type]
 
 
 CONTROL = "cs_at_risk_not_met"
@@ -215,8 +215,8 @@ def pre_trend(effects: Effects | None) -> PreTrend | None:
     if effects is None:
         return None
     # months in which an effect is allowed are not tested; the overall has no key and stays out
-    tested = (effects.key >= -MONTHS_TESTED) & (effects.key < -effects.card.anticipation) & (effects.se > 0)
-    months = np.flatnonzero(tested)
+    in_test = (effects.key >= -MONTHS_TESTED) & (effects.key < -effects.card.anticipation) & (effects.se > 0)
+    months = np.flatnonzero(in_test)
     covariance = effects.covariance[np.ix_(months, months)]
     test = joint_test(effects.estimate[months], covariance, effects.drift[months], effects.df)
     return None if np.isnan(test.p_value) else PreTrend(test.p_value, test.slope, len(months))

@@ -136,11 +136,11 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         placebo = _side(placebo_program(data, rules, settings.seed), rules, settings, {})
     except BadInput:
         placebo = None
-    planned = primary_outcome()
+    primary = primary_outcome()
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
     sets = risk_sets(data, rules)
-    control, drawn = _control(data, rules, settings), _lottery(data, settings, planned)
+    control, lottery = _control(data, rules, settings), _lottery(data, settings, primary)
     return Measured(
         counts,
         shares,
@@ -150,30 +150,30 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
         control,
         data.simulated,
         period,
-        drawn,
+        lottery,
         checks(data, sets, rules),
-        outcome_effects(data, sets, settings, planned),
-        planned,
-        None if drawn else control_effect(data, rules, settings, planned),
+        outcome_effects(data, sets, settings, primary),
+        primary,
+        None if lottery else control_effect(data, rules, settings, primary),
         planned_margins(),
         plan_card(data.size.last_month),
     )
 
 
-def _lottery(data: StudentData, settings: StudentSettings, planned: str) -> LotteryAnswer | None:
+def _lottery(data: StudentData, settings: StudentSettings, primary: str) -> LotteryAnswer | None:
     lottery = lottery_of(settings)
     if lottery is None:
         return None
-    require_one_question(planned, settings)
+    require_one_question(primary, settings)
     edition = "SIMULATED" if data.simulated else f"{data.size.first_month} to {data.size.last_month}"
-    until, told = planned_until(months(data), list(lottery.starts.values())[-1])
-    outcomes = lottery_outcomes(data, lottery, planned, until)
+    until, span = planned_until(months(data), list(lottery.starts.values())[-1])
+    outcomes = lottery_outcomes(data, lottery, primary, until)
     path, track = paths.named(settings.draw), track_of(lottery.level)
-    record, (closed, question) = last_draw(path, track), promised(settings.rollout)
+    record, (closed_until, question) = last_draw(path, track), promised(settings.rollout)
     planned_before = record is not None and bool(record.plan_sha256)
     words = question if planned_before else settings.rollout.promised
-    answer = lottery_answer(outcomes, edition, closed, words, settings.seed)
-    card = (("Lots", on_record(path, track, lottery.first)), ("Months of the outcome", told), *answer.card)
+    answer = lottery_answer(outcomes, edition, closed_until, words, settings.seed)
+    card = (("Lots", on_record(path, track, lottery.first)), ("Months of the outcome", span), *answer.card)
     return replace(answer, card=card, on_record=planned_before)
 
 
@@ -193,8 +193,8 @@ def _side(
 ) -> Side:
     changes = risk_changes(data, rules)
     moments = moments_of(data)
-    found = at_risk_by_district(changes, {"": ("",), **splits}, settings.min_comparison, visited_students(moments))
-    return Side(moments, found, data.size.visited)
+    estimates = at_risk_by_district(changes, {"": ("",), **splits}, settings.min_comparison, visited_students(moments))
+    return Side(moments, estimates, data.size.visited)
 
 
 def visited_students(moments: Moments) -> dict[str, int]:
@@ -218,7 +218,7 @@ def at_risk_by_district(
     `visited` holds all visited students by district code, those included who are in no risk set.
     """
     sums = change_sums(changes, tuple(splits))
-    found: dict[Key, AtRisk] = {}
+    at_risk_of: dict[Key, AtRisk] = {}
     answers: dict[Key, Found] = {}
     sizes: dict[Split, pd.DataFrame] = {}
     terms: dict[Split, pd.DataFrame] = {}
@@ -226,17 +226,17 @@ def at_risk_by_district(
     for split, parts in splits.items():
         own = sizes[split] = cohort_sizes(changes, split)
         some, none = _first_pass(strata_of(sums[split]), own, parts, fewest)
-        found, answers = found | some, answers | none
+        at_risk_of, answers = at_risk_of | some, answers | none
         if some:
             groups = [(_group(key), one, _of(own, key)) for key, one in some.items()]
             terms[split] = pd.concat([coefficients(grp, one) for grp, one, _ in groups], ignore_index=True)
             shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
-    if not found:
+    if not at_risk_of:
         return answers
-    products, compared = influence_products(changes, terms, shares, HEADLINE)
+    products, comparison = influence_products(changes, terms, shares, HEADLINE)
     every = pd.concat(sizes.values(), ignore_index=True)
-    for key, one in found.items():
-        squares, others = (table[table["grp"] == _group(key)] for table in (products, compared))
+    for key, one in at_risk_of.items():
+        squares, others = (table[table["grp"] == _group(key)] for table in (products, comparison))
         met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
         effects = at_risk_effects(one, squares, others, fewest, met)
         answers[key] = enough_students(effects, refusal_words(one.refused))
@@ -247,19 +247,19 @@ def _first_pass(
     strata: pd.DataFrame, sizes: pd.DataFrame, parts: Sequence[str], fewest: int
 ) -> tuple[dict[Key, AtRisk], dict[Key, Found]]:
     """Return the estimates by district and part, and apart those refused, with the reason."""
-    found: dict[Key, AtRisk] = {}
-    refused: dict[Key, Found] = {}
+    estimates: dict[Key, AtRisk] = {}
+    refusals: dict[Key, Found] = {}
     for part in parts:
         whole = strata[strata["part"] == part]
         months = months_with_enough(whole, fewest)
         for code in [*sorted(sizes["district_code"].unique()), ALL]:
             own = _of(whole, (code, part))
-            shown = strata_to_show(own, months, "together" if code == ALL else "own")
+            publishable = strata_to_show(own, months, "together" if code == ALL else "own")
             try:
-                found[code, part] = at_risk(shown, _of(sizes, (code, part)), fewest)
+                estimates[code, part] = at_risk(publishable, _of(sizes, (code, part)), fewest)
             except BadInput as error:
-                refused[code, part] = Found(None, (str(error) if len(own) == len(shown) else FEW,))
-    return found, refused
+                refusals[code, part] = Found(None, (str(error) if len(own) == len(publishable) else FEW,))
+    return estimates, refusals
 
 
 def _group(key: Key) -> str:
@@ -313,11 +313,11 @@ def student_answer(measured: Measured, code: str, district: str, settings: Stude
     )
 
 
-def _margin(measured: Measured, drawn: bool, primary: bool) -> float | None:
+def _margin(measures: Measured, by_lot: bool, primary: bool) -> float | None:
     """Return the plan's margin for what leads, see `planned_margins`; it is of no other outcome than the primary."""
-    if measured.margins is None or not (drawn or primary or measured.planned == ATTENDANCE):
+    if measures.margins is None or not (by_lot or primary or measures.planned == ATTENDANCE):
         return None
-    return measured.margins[drawn]
+    return measures.margins[by_lot]
 
 
 def _led_by(
@@ -336,12 +336,12 @@ def _led_by(
 
 
 def _designs(side: Side, code: str, rule: ReferralRule | None, settings: StudentSettings) -> dict[DesignName, Found]:
-    found = plain_designs(_of_place(side.moments, code), settings.early)
-    found[RECOMMENDED] = _recommended(side.at_risk, code, "", rule)
-    return found
+    designs = plain_designs(_of_place(side.moments, code), settings.early)
+    designs[RECOMMENDED] = _recommended(side.at_risk, code, "", rule)
+    return designs
 
 
-def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRule | None) -> Found:
+def _recommended(estimates: dict[Key, Found], code: str, part: str, rule: ReferralRule | None) -> Found:
     """Return the at-risk design, refused where the rule leaves nobody like the visited students unvisited."""
     if rule is not None and not rule.leaves_overlap:
         return Found(
@@ -351,7 +351,7 @@ def _recommended(found: dict[Key, Found], code: str, part: str, rule: ReferralRu
                 "who are left to compare with are not like those who were visited.",
             ),
         )
-    return found.get((code, part), Found(None, (NOBODY_FOLLOWED,)))
+    return estimates.get((code, part), Found(None, (NOBODY_FOLLOWED,)))
 
 
 def _of_place(moments: Moments, code: str) -> Moments:
@@ -363,9 +363,9 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
     rows = []
     for split, parts in SPLITS.items():
         # a part has no estimate to look up where nobody is in it
-        found = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
-        found = {part: nobody if NOBODY_FOLLOWED in one.refused else one for part, one in found.items()}
-        for part, one in with_company(found, whole).items():
+        by_part = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
+        by_part = {part: nobody if NOBODY_FOLLOWED in one.refused else one for part, one in by_part.items()}
+        for part, one in with_company(by_part, whole).items():
             row = None if one.effects is None else headline_row(one.effects, where)
             rows.append(
                 {
@@ -384,11 +384,11 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
 
 def with_company(parts: Mapping[str, Found], whole: Found) -> dict[str, Found]:
     """Hide further parts, the smallest first, until the whole less those shown is nobody or may be shown."""
-    shown = {part: one for part, one in parts.items() if one.effects is not None}
+    estimates = {part: one for part, one in parts.items() if one.effects is not None}
     if whole.effects is None:
         return dict.fromkeys(parts, whole)
     every = whole.effects.card.n_treated
-    size = {part: one.effects.card.n_treated for part, one in shown.items() if one.effects is not None}
+    size = {part: one.effects.card.n_treated for part, one in estimates.items() if one.effects is not None}
     while size and 0 < every - sum(size.values()) < MIN_GROUP:
         size.pop(min(size, key=lambda part: size[part]))
     return {part: one if part in size or one.effects is None else Found(None, (FEW,)) for part, one in parts.items()}

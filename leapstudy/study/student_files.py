@@ -47,21 +47,21 @@ def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]
     BadInput
         If the parameters or the files cannot be used.
     """
-    chosen = settings or load_settings()
-    hashes = input_hashes(chosen)
-    planned = [primary_outcome(), *map(str, promised(chosen.rollout)), kept_plan(), *(item.sha256 for item in draws())]
-    mark = "" if chosen.simulated else key_mark()
-    key = sha256_bytes(json.dumps([hashes, planned, _sources_hash(), mark], sort_keys=True).encode())[:16]
+    choices = settings or load_settings()
+    hashes = input_hashes(choices)
+    plans = [primary_outcome(), *map(str, promised(choices.rollout)), kept_plan(), *(item.sha256 for item in draws())]
+    mark = "" if choices.simulated else key_mark()
+    key = sha256_bytes(json.dumps([hashes, plans, _sources_hash(), mark], sort_keys=True).encode())[:16]
     folder = paths.derived() / FOLDER
     file = folder / f"{key}.json"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if not file.is_file():
-            checked = None if chosen.simulated else require_usable(chosen)
-            write_text_atomic(file, json.dumps(published(_state(chosen, hashes)), allow_nan=False))
+            check = None if choices.simulated else require_usable(choices)
+            write_text_atomic(file, json.dumps(published(_state(choices, hashes)), allow_nan=False))
             _forget_old(folder)
-            if checked:
-                remember(answer_of(checked.sketches, chosen))
+            if check:
+                remember(answer_of(check.sketches, choices))
     return json.loads(file.read_text(encoding="utf-8"))
 
 
@@ -78,8 +78,8 @@ def explanations() -> dict[str, str]:
     """Return what each rule that leaves a row out says of it."""
     from leapstudy.students.rules import PANEL_RULES, PART_RULES, VISIT_RULES
 
-    told = {rule.id: rule.explanation for rule in (*PANEL_RULES, *VISIT_RULES)}
-    return {rule: words for rule, (_, words) in PART_RULES.items()} | told
+    by_rule = {rule.id: rule.explanation for rule in (*PANEL_RULES, *VISIT_RULES)}
+    return {rule: words for rule, (_, words) in PART_RULES.items()} | by_rule
 
 
 def _forget_old(folder: Path) -> None:
@@ -129,35 +129,35 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
 
     require_students_open(settings)
     data = open_own(settings)
-    measured = measure(data, settings)
-    counts, truth = protected(measured.counts), _truth(settings)
-    given = supports(counts, data.supports)
-    places = {place.code: place for place in places_of([code for code in measured.codes if code != ALL], settings)}
+    measures = measure(data, settings)
+    counts, truth = protected(measures.counts), _truth(settings)
+    support_table = supports(counts, data.supports)
+    places = {place.code: place for place in places_of([code for code in measures.codes if code != ALL], settings)}
     accounts = [jsonable(account) for report in data.reports for account in report.accounts]
-    stored = []
-    for code in measured.codes:
+    states = []
+    for code in measures.codes:
         district = District(ALL, "all districts with visits", ALL_SLUG) if code == ALL else places[code]
         slug, name = district.slug, district.name
-        rule = next((rule for rule in measured.rules if rule.district_code == code), None)
-        stored.append(
+        rule = next((rule for rule in measures.rules if rule.district_code == code), None)
+        states.append(
             {
                 "name": short(district.name),
                 "slug": slug,
-                "answer": student_answer(measured, code, name, settings),
-                "simulated": measured.simulated,
+                "answer": student_answer(measures, code, name, settings),
+                "simulated": measures.simulated,
                 "funnel": funnel(counts, code),
-                "supports": given,
-                "rule_shares": rule_shares(measured.shares, rule),
+                "supports": support_table,
+                "rule_shares": rule_shares(measures.shares, rule),
                 "truth": None if truth is None else _of(truth, code),
-                "placebo_students": rounded(0 if measured.placebo is None else _picked(measured.placebo, code)),
+                "placebo_students": rounded(0 if measures.placebo is None else _picked(measures.placebo, code)),
                 "published": _published(slug),
-                "period": measured.period,
+                "period": measures.period,
                 "hashes": hashes,
                 "source": settings.source,
                 "rows": set_aside(accounts, explanations()),
             }
         )
-    return stored
+    return states
 
 
 Counts = Mapping[frozenset[tuple[str, str]], float]
@@ -175,8 +175,8 @@ def protected(counts: pd.DataFrame) -> Counts:
     }
 
 
-def _count(counts: Counts, /, **chosen: str) -> float:
-    return float(counts.get(frozenset(item for item in chosen.items() if item[1] != ALL), 0.0))
+def _count(counts: Counts, /, **values: str) -> float:
+    return float(counts.get(frozenset(item for item in values.items() if item[1] != ALL), 0.0))
 
 
 def funnel(counts: Counts, code: str) -> pd.DataFrame:
@@ -204,8 +204,8 @@ def supports(counts: Counts, names: Sequence[str]) -> pd.DataFrame:
     Empty where nobody was given any: the log does not tell, since who visits gives something to somebody.
     """
     visited = _count(counts, district_code=ALL, status=VISITED) or np.nan
-    given = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in names}
-    table = pd.DataFrame({"support": list(given), "share": list(given.values())}).dropna()
+    shares = {name: _count(counts, district_code=ALL, status=VISITED, **{name: "yes"}) / visited for name in names}
+    table = pd.DataFrame({"support": list(shares), "share": list(shares.values())}).dropna()
     if not table["share"].any():
         table = table.iloc[:0]
     return table.sort_values("share", ascending=False, ignore_index=True)

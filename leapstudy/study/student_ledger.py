@@ -52,8 +52,8 @@ def answer_of(sketches: Sketches, settings: StudentSettings) -> Answer:
     """
     choices = settings.model_dump(mode="json", include=set(CHOICES))
     if settings.draw:
-        drawn = sha256_bytes(paths.named(settings.draw).read_bytes())
-        choices["draw"] = [drawn, settings.rollout.level, settings.rollout.starts]
+        draw_hash = sha256_bytes(paths.named(settings.draw).read_bytes())
+        choices["draw"] = [draw_hash, settings.rollout.level, settings.rollout.starts]
     return {"choices": choices, "sketches": list(sketches)}
 
 
@@ -98,8 +98,8 @@ def earlier() -> list[Answer]:
 
 def remember(answer: Answer) -> None:
     """Write down what was answered; whoever calls holds the lock of the answers."""
-    kept = [item for item in earlier() if item != answer]
-    write_text_atomic(paths.derived() / LEDGER, json.dumps([*kept, answer][-REMEMBERED:]))
+    answers = [item for item in earlier() if item != answer]
+    write_text_atomic(paths.derived() / LEDGER, json.dumps([*answers, answer][-REMEMBERED:]))
 
 
 def why_refused(answer: Answer, names: Mapping[str, str]) -> str:
@@ -107,9 +107,9 @@ def why_refused(answer: Answer, names: Mapping[str, str]) -> str:
     before = earlier()
     if close := {key for old in before for key in groups_too_close(old["sketches"], answer["sketches"])}:
         return _few_apart(sorted(close, key=lambda key: (key[0] != ALL, key)), names)
-    if changed := dict.fromkeys(name for old in before for name in choices_apart(old, answer)):
-        told = ", ".join(f"`{name}:`" for name in changed)
-        return OTHER_CHOICES.format(choices=told, unseen=UNSEEN)
+    if choices := dict.fromkeys(name for old in before for name in choices_apart(old, answer)):
+        names_changed = ", ".join(f"`{name}:`" for name in choices)
+        return OTHER_CHOICES.format(choices=names_changed, unseen=UNSEEN)
     return ""
 
 

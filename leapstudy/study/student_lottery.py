@@ -68,22 +68,25 @@ def lottery_answer(
     BadInput
         If no stratum can be compared, or either side has fewer than `MIN_GROUP` students.
     """
-    used = usable(drawn)
+    complete = usable(drawn)
     offered = drawn.start < drawn.outcome.shape[1]
-    sizes = {side: int(drawn.students[used & (offered == side)].sum()) for side in (True, False)}
-    if not used.any():
+    sizes = {side: int(drawn.students[complete & (offered == side)].sum()) for side in (True, False)}
+    if not complete.any():
         raise BadInput("No stratum of the draw has two units of each start that are seen in every period.")
     if min(sizes.values()) < MIN_GROUP:
         raise BadInput(f"Fewer than {MIN_GROUP} students are left who were offered visits, or who wait.")
-    found = _estimates(drawn, used, seed)
-    lost, lost_words = _attrition(offered, used)
-    verdict = _verdict(found.offer, found.before, lower_is_better=drawn.name == "chronic_absence")
-    rows = found.rows(_blank(drawn, edition, sizes), seed)
-    told = _about if drawn.level == "student" else "{:,}".format  # of schools and districts no student can be told
+    estimates = _estimates(drawn, complete, seed)
+    lost, lost_words = _attrition(offered, complete)
+    verdict = _verdict(estimates.offer, estimates.before, lower_is_better=drawn.name == "chronic_absence")
+    rows = estimates.rows(_blank(drawn, edition, sizes), seed)
+    about = _about if drawn.level == "student" else "{:,}".format  # of schools and districts no student can be told
     card = (
-        ("Units drawn", f"{drawn.level}s; {told(offered.sum())} offered visits, {told((~offered).sum())} wait"),
-        ("Used", f"{told(used.sum())} of {told(len(used))}, seen in each of {drawn.outcome.shape[1]} periods"),
-        *found.card(),
+        ("Units drawn", f"{drawn.level}s; {about(offered.sum())} offered visits, {about((~offered).sum())} wait"),
+        (
+            "Used",
+            f"{about(complete.sum())} of {about(len(complete))}, seen in each of {drawn.outcome.shape[1]} periods",
+        ),
+        *estimates.card(),
         ("Attrition", lost_words),
         ("Leavers", _leavers(drawn, offered, seed)),
     )
@@ -113,15 +116,15 @@ class _Estimates:
 
     def card(self) -> tuple[tuple[str, str], ...]:
         """Return how they were made and how far they can be trusted, line by line."""
-        moved, f = 100 * self.visited.visits, self.visited.first_stage_f
-        told = (("Test", _test_words(self.offer)), ("Before the first start", _before_words(self.before)))
+        first_stage, f = 100 * self.visited.visits, self.visited.first_stage_f
+        lines = (("Test", _test_words(self.offer)), ("Before the first start", _before_words(self.before)))
         if not self.taken_up:
-            return (*told, ("Being visited", NOBODY))
+            return (*lines, ("Being visited", NOBODY))
         return (
-            *told,
+            *lines,
             ("Being visited", _effect_words(self.visited, "percentage points")),
             ("Per visit", f"{_effect_words(self.dose, PER_VISIT)} {ONE_MORE}"),
-            ("Strength of the offer", f"it moved {moved:.0f}% to be visited (first-stage F {f:.0f})"),
+            ("Strength of the offer", f"it moved {first_stage:.0f}% to be visited (first-stage F {f:.0f})"),
         )
 
 
@@ -140,29 +143,29 @@ def says_something(found: ComplierEffect) -> bool:
     return found.shape == "bounded" and abs(found.estimate) <= TOP
 
 
-def _effect_words(found: ComplierEffect, unit: str) -> str:
-    return BEYOND if abs(found.estimate) > TOP else found.sentence(unit)
+def _effect_words(effect: ComplierEffect, unit: str) -> str:
+    return BEYOND if abs(effect.estimate) > TOP else effect.sentence(unit)
 
 
-def _estimates(drawn: LotteryOutcomes, used: np.ndarray, seed: int) -> _Estimates:
-    y, start, strata = drawn.outcome[used], drawn.start[used], drawn.strata[used]
+def _estimates(outcomes: LotteryOutcomes, complete: np.ndarray, seed: int) -> _Estimates:
+    y, start, strata = outcomes.outcome[complete], outcomes.start[complete], outcomes.strata[complete]
     offer = rollout(y, start, strata, seed=seed)
     reach = (offer.estimate - offer.redraw_low) / offer.se, (offer.redraw_high - offer.estimate) / offer.se
-    visits = (drawn.visited[used], drawn.visits[used])
+    visits = (outcomes.visited[complete], outcomes.visits[complete])
     met, dose = (possible(complier_effect(y, one, start, strata, reach=reach)) for one in visits)
-    return _Estimates(offer, balance(y, start, strata, seed), met, dose, bool(drawn.visited[used].any()))
+    return _Estimates(offer, balance(y, start, strata, seed), met, dose, bool(outcomes.visited[complete].any()))
 
 
 def usable(drawn: LotteryOutcomes) -> np.ndarray:
     """Return which units are seen in every period, in strata where each start has at least two of them."""
-    seen = np.isfinite(drawn.outcome).all(axis=1)
+    complete = np.isfinite(drawn.outcome).all(axis=1)
     for stratum in np.unique(drawn.strata):
         own = drawn.strata == stratum
         starts = np.unique(drawn.start[own])
-        sizes = [int((seen & own & (drawn.start == start)).sum()) for start in starts]
+        sizes = [int((complete & own & (drawn.start == start)).sum()) for start in starts]
         if min(sizes) < 2 or len(sizes) < 2:
-            seen = seen & ~own
-    return seen
+            complete = complete & ~own
+    return complete
 
 
 def balance(outcome: np.ndarray, start: np.ndarray, strata: np.ndarray, seed: int) -> Rollout:
@@ -176,18 +179,18 @@ def _about(count: float) -> str:
     return f"about {nearest(count):,}"
 
 
-def _blank(drawn: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> Estimate:
+def _blank(outcomes: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> Estimate:
     return Estimate(
         track="students",
         district_code=ALL_DISTRICTS,
         district="all districts of the draw",
-        outcome="attendance_rate" if drawn.name == "attendance" else drawn.name,
+        outcome="attendance_rate" if outcomes.name == "attendance" else outcomes.name,
         comparison=WAITING,
         n_treated=sizes[True],
         n_comparison=sizes[False],
         edition=edition,
-        pre=f"months before {drawn.first}",
-        post=f"{drawn.first} to {drawn.last}",
+        pre=f"months before {outcomes.first}",
+        post=f"{outcomes.first} to {outcomes.last}",
         estimator=OFFER,
         role="main",
         estimate_pp=0.0,
@@ -198,43 +201,43 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _row(blank: Estimate, name: str, role: Role, found: Rollout, seed: int) -> Estimate:
+def _row(blank: Estimate, name: str, role: Role, estimate: Rollout, seed: int) -> Estimate:
     return replace(
         blank,
         estimator=name,
         role=role,
-        estimate_pp=found.estimate,
-        se_pp=found.se,
-        ci_low_pp=_finite(found.redraw_low),
-        ci_high_pp=_finite(found.redraw_high),
-        p_value=found.p_value,
-        p_floor=found.p_floor,
+        estimate_pp=estimate.estimate,
+        se_pp=estimate.se,
+        ci_low_pp=_finite(estimate.redraw_low),
+        ci_high_pp=_finite(estimate.redraw_high),
+        p_value=estimate.p_value,
+        p_floor=estimate.p_floor,
         seed=seed,
         p_method="redraws of the lottery",
     )
 
 
-def _means(blank: Estimate, found: Rollout) -> Estimate:
-    reach = found.unadjusted_se * (found.high - found.estimate) / found.se
+def _means(blank: Estimate, estimate: Rollout) -> Estimate:
+    reach = estimate.unadjusted_se * (estimate.high - estimate.estimate) / estimate.se
     return replace(
         blank,
         estimator=MEANS,
         role="sensitivity",
-        estimate_pp=found.unadjusted,
-        se_pp=found.unadjusted_se,
-        ci_low_pp=found.unadjusted - reach,
-        ci_high_pp=found.unadjusted + reach,
+        estimate_pp=estimate.unadjusted,
+        se_pp=estimate.unadjusted_se,
+        ci_low_pp=estimate.unadjusted - reach,
+        ci_high_pp=estimate.unadjusted + reach,
     )
 
 
-def _visited(blank: Estimate, name: str, found: ComplierEffect) -> Estimate:
+def _visited(blank: Estimate, name: str, effect: ComplierEffect) -> Estimate:
     return replace(
         blank,
         estimator=name,
         role="sensitivity",
-        estimate_pp=found.estimate,
-        ci_low_pp=found.low,
-        ci_high_pp=found.high,
+        estimate_pp=effect.estimate,
+        ci_low_pp=effect.low,
+        ci_high_pp=effect.high,
         p_method="Anderson-Rubin",
     )
 
@@ -273,8 +276,8 @@ def _test_words(effect: Rollout) -> str:
     )
 
 
-def _attrition(offered: np.ndarray, used: np.ndarray) -> tuple[Attrition | None, str]:
-    on, off = ((int(side.sum()), int((side & used).sum())) for side in (offered, ~offered))
+def _attrition(offered: np.ndarray, complete: np.ndarray) -> tuple[Attrition | None, str]:
+    on, off = ((int(side.sum()), int((side & complete).sum())) for side in (offered, ~offered))
     try:
         lost = attrition(*on, *off)
     except BadInput as error:
@@ -286,17 +289,17 @@ def _attrition(offered: np.ndarray, used: np.ndarray) -> tuple[Attrition | None,
     )
 
 
-def _leavers(drawn: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
+def _leavers(outcomes: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
     """Bound the change since before the first start for leavers; strata count as one where they offer alike."""
-    shares = [offered[drawn.strata == stratum].mean() for stratum in np.unique(drawn.strata)]
+    shares = [offered[outcomes.strata == stratum].mean() for stratum in np.unique(outcomes.strata)]
     if max(shares) - min(shares) > ALIKE_SHARES:
         return "no bounds: the share offered differs between strata"
-    change = drawn.outcome[:, -1] - drawn.outcome[:, 0]
+    change = outcomes.outcome[:, -1] - outcomes.outcome[:, 0]
     if np.isfinite(change).all():
         return "nobody left"
-    there = np.isfinite(drawn.outcome[:, 0])
+    at_start = np.isfinite(outcomes.outcome[:, 0])
     try:
-        bounds = lee_bounds(change[there], offered[there], seed)
+        bounds = lee_bounds(change[at_start], offered[at_start], seed)
     except BadInput as error:
         return str(error)
     return (
@@ -305,7 +308,7 @@ def _leavers(drawn: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
     )
 
 
-def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, sizes: dict[bool, int]) -> EssaGrade:
+def _essa(outcomes: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, sizes: dict[bool, int]) -> EssaGrade:
     low = lost is not None and lost.low
     return essa_grade(
         EssaFacts(
@@ -313,8 +316,8 @@ def _essa(drawn: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, size
             baseline=None,
             adjusted=True,
             n_students=COUNT_UNIT * (sum(sizes.values()) // COUNT_UNIT),
-            n_groups=drawn.districts,
-            n_treated_sites=drawn.districts,
+            n_groups=outcomes.districts,
+            n_treated_sites=outcomes.districts,
             rationale=load_state().program.research,
             randomized=low,
             drawn=True,

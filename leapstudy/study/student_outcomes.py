@@ -81,8 +81,8 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
     if path is None:
         return None
     table = open_outcomes(data, path, settings.reading)
-    held = sealed("listing the outcomes", table.select("outcome").distinct().to_pyarrow)["outcome"].to_pylist()
-    effects = {name: _effect(sets, table, name) if name in held else NOT_HELD for name in KINDS}
+    names = sealed("listing the outcomes", table.select("outcome").distinct().to_pyarrow)["outcome"].to_pylist()
+    effects = {name: _effect(sets, table, name) if name in names else NOT_HELD for name in KINDS}
     if primary != ATTENDANCE:
         if isinstance(effects[primary], str) and not settings.draw:
             raise BadInput(f"The plan names {primary} as the primary outcome: {effects[primary]}")

@@ -35,15 +35,15 @@ def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.Data
 
     `seed` is that of the draws behind the simultaneous band; None leaves that band empty.
     """
-    shown = np.flatnonzero((effects.key >= -MONTHS_BEFORE) & (effects.key <= months_after))
-    estimate, covariance = effects.estimate[shown], effects.covariance[np.ix_(shown, shown)]
-    se = effects.se[shown]
+    window = np.flatnonzero((effects.key >= -MONTHS_BEFORE) & (effects.key <= months_after))
+    estimate, covariance = effects.estimate[window], effects.covariance[np.ix_(window, window)]
+    se = effects.se[window]
     reach = t_critical(effects.df) * se
-    ends: tuple[np.ndarray, ...] = (estimate - reach, estimate + reach, *np.full((2, len(shown)), np.nan))
+    ends: tuple[np.ndarray, ...] = (estimate - reach, estimate + reach, *np.full((2, len(window)), np.nan))
     if seed is not None:
         band = bands(estimate, covariance, effects.df, seed)
         ends = band.low, band.high, band.low_sup, band.high_sup
-    columns = (effects.key[shown].astype(int), estimate, se, *ends)
+    columns = (effects.key[window].astype(int), estimate, se, *ends)
     return pd.DataFrame(dict(zip(PATH_COLUMNS, columns, strict=True)))
 
 
@@ -73,8 +73,8 @@ def months_named(words: str) -> list[int]:
     >>> months_named("months 1 to 4"), months_named("months 1, 3, 4"), months_named("month 2")
     ([1, 2, 3, 4], [1, 3, 4], [2])
     """
-    named = [int(number) for number in re.findall(r"\d+", words)]
-    return list(range(named[0], named[-1] + 1)) if " to " in words else named
+    months = [int(number) for number in re.findall(r"\d+", words)]
+    return list(range(months[0], months[-1] + 1)) if " to " in words else months
 
 
 def month_rows(effects: Effects, context: Context, months_after: int) -> list[Estimate]:
@@ -111,10 +111,10 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
     reach = ndtri(1 - ALPHA / 2) * effects.se[-1]
     plain = pd.DataFrame({"m": [0.0], "low_pp": effects.estimate[-1] - reach, "high_pp": effects.estimate[-1] + reach})
     robust = honest_bounds(path, "relative_magnitudes", SHOWN).rename(columns={"bound": "m"})
-    broken = breakdown(path, "relative_magnitudes", FARTHEST)
+    breakdown_at = breakdown(path, "relative_magnitudes", FARTHEST)
     return StudentBounds(
         pd.concat([plain, robust[list(plain)]], ignore_index=True),
-        broken if np.isfinite(broken) else None,
+        breakdown_at if np.isfinite(breakdown_at) else None,
         float(np.abs(np.diff(np.append(path.estimate[: path.n_pre], 0.0))).max()),
         path.n_pre,
     )
@@ -166,10 +166,10 @@ def raw_paths(moments: Moments) -> pd.DataFrame:
         )
     ]
     for group in sorted(set(groups)):
-        students, summed = _sums(moments, groups == group)
-        shown = _may_be_shown(_by_district(moments, groups == group))
-        months = [f"{period // 12}-{period % 12 + 1:02d}" for period in moments.periods[shown]]
-        rates = rounded_mean(summed[shown] / students[shown], students[shown])
+        students, sums = _sums(moments, groups == group)
+        publishable = _may_be_shown(_by_district(moments, groups == group))
+        months = [f"{period // 12}-{period % 12 + 1:02d}" for period in moments.periods[publishable]]
+        rates = rounded_mean(sums[publishable] / students[publishable], students[publishable])
         parts.append(pd.DataFrame({"month": months, "group": group, "rate_pct": rates}))
     return pd.concat(parts, ignore_index=True)
 
@@ -194,9 +194,9 @@ def rebound(placebo: Moments) -> pd.DataFrame:
     rows, counts = [], []
     for cohort in np.unique(placebo.cohort[placebo.cohort < NEVER]):
         own = placebo.cohort == cohort
-        students, summed = (part * enough for part in _sums(placebo, own))
+        students, sums = (part * enough for part in _sums(placebo, own))
         since = (placebo.periods - cohort).astype(int)
-        own_sums = {"event_time": since, "n": students, "picked": summed, "others": others * students}
+        own_sums = {"event_time": since, "n": students, "picked": sums, "others": others * students}
         # a student's weight among the others is at most that of the month with the fewest of them
         rows.append(pd.DataFrame({**own_sums, "fewest": np.where(students > 0, others_n, np.inf)}))
         counts.append(pd.DataFrame((_by_district(placebo, own) * enough).T, index=since))

@@ -85,8 +85,8 @@ def months_with_enough(strata: pd.DataFrame, fewest: int) -> pd.DataFrame:
         students. Districts that may not be shown are left out of the sum as well where they have fewer than `MIN_GROUP`
         visited students together: all districts less those shown would give them away.
     """
-    used = strata[strata["n_c"] >= fewest].assign(event=lambda rows: rows["t"] - rows["g"])
-    by_cohort = used.groupby(["district_code", "event", "g"])[["n_t", "n_c"]].sum()
+    strata_at_risk = strata[strata["n_c"] >= fewest].assign(event=lambda rows: rows["t"] - rows["g"])
+    by_cohort = strata_at_risk.groupby(["district_code", "event", "g"])[["n_t", "n_c"]].sum()
     place = ["district_code", "event"]
     # a comparison student stands in many risk sets, but only once in each
     counts = by_cohort.groupby(place).agg({"n_t": "sum", "n_c": "max"})
@@ -113,8 +113,8 @@ def _since(att: AttGt) -> np.ndarray:
 
 
 def _enough(att: AttGt, rows: np.ndarray) -> bool:
-    compared = att.n_comparison[rows].max()
-    return bool(att.n_treated[rows].sum() >= MIN_GROUP and (compared == 0 or compared >= MIN_GROUP))
+    n_comparison = att.n_comparison[rows].max()
+    return bool(att.n_treated[rows].sum() >= MIN_GROUP and (n_comparison == 0 or n_comparison >= MIN_GROUP))
 
 
 def without_residue(att: AttGt, parts: Sequence[AttGt]) -> AttGt:

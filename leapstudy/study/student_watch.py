@@ -51,11 +51,11 @@ def _day(text: str) -> date:
 
 def promise_of(settings: StudentSettings) -> Promise:
     """Return what the parameters promise; of a draw, where they are silent, the share met is the frozen plan's."""
-    said = Promise(**{name: getattr(settings.rollout, name) for name in Promise.__dataclass_fields__})
+    promise = Promise(**{name: getattr(settings.rollout, name) for name in Promise.__dataclass_fields__})
     plan = kept_plan() if settings.draw else {}
-    if said.met is not None or not plan or plan["choices"]["track"] != "students":
-        return said
-    return replace(said, met=plan["choices"]["budget"]["met"])
+    if promise.met is not None or not plan or plan["choices"]["track"] != "students":
+        return promise
+    return replace(promise, met=plan["choices"]["budget"]["met"])
 
 
 def told(report: Watch, simulated: bool) -> list[str]:

@@ -130,12 +130,12 @@ class StudentStudy:
     def sizes(self) -> str:
         """How many students, and how many of them visited."""
         steps = dict(zip(self.funnel["step"], self.funnel["students"], strict=True))
-        told = (
+        counts = (
             f"{value:,.0f} {step}"
             for step, value in steps.items()
             if step in ("enrolled", "visited") and not np.isnan(value)
         )
-        return "students: " + (", ".join(told) or "hidden, since they are few")
+        return "students: " + (", ".join(counts) or "hidden, since they are few")
 
     @property
     def headline_words(self) -> str:
@@ -166,8 +166,8 @@ class StudentStudy:
         if table is None:
             why = "No effect to check." if self.together else "These checks are made of all districts together."
             return Table(pd.DataFrame({"what": []}), why)
-        shown = table[["what", "estimate_pp", "low_pp", "high_pp", "reason"]]
-        return Table(shown, f"The headline, adjusted (doubly robust), 95% CI. Source: {self.source}.")
+        exhibit = table[["what", "estimate_pp", "low_pp", "high_pp", "reason"]]
+        return Table(exhibit, f"The headline, adjusted (doubly robust), 95% CI. Source: {self.source}.")
 
     @property
     def outcomes(self) -> Table:
@@ -180,7 +180,7 @@ class StudentStudy:
                 why = "No outcome is set beside a missing effect on attendance." if self.together else there
             return Table(pd.DataFrame({"outcome": []}), why)
         kinds = [KINDS[name] for name in table["outcome"]]
-        shown = pd.DataFrame(
+        rows = pd.DataFrame(
             {
                 "Outcome": table["outcome"].str.replace("_", " "),
                 "Better": ["higher" if kind.more_is_better else "lower" for kind in kinds],
@@ -191,7 +191,7 @@ class StudentStudy:
                 "Read with care": table["reason"].where(table["reason"] != "", [kind.trap for kind in kinds]),
             }
         )
-        return Table(shown, f"Effect of a visit on further outcomes. Source: {self.source}.")
+        return Table(rows, f"Effect of a visit on further outcomes. Source: {self.source}.")
 
     @property
     def unobserved(self) -> Strength | None:
@@ -325,11 +325,11 @@ def study_students(district: str) -> StudentStudy:
     """
     from leapstudy.study.student_files import stored_state
 
-    stored = stored_state()
-    for content in stored:
+    states = stored_state()
+    for content in states:
         if isinstance(district, str) and district in (content["slug"], content["name"], content["answer"]["code"]):
             return _study(content)
-    raise bad_value("district of the student files", district, [item["slug"] for item in stored])
+    raise bad_value("district of the student files", district, [item["slug"] for item in states])
 
 
 def _study(content: Mapping[str, Any]) -> StudentStudy:

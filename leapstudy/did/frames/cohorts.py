@@ -109,7 +109,7 @@ class AttGtResult(Result):
     def _facts(self) -> list[tuple[str, str]]:
         overall = [(f"Mean by {kind}", self.averages[kind].iloc[-1]) for kind in ("event", "group", "calendar")]
         rows = [("Simple average", self.overall), *overall]
-        shown = [
+        averages = [
             (
                 label,
                 f"{number(row['estimate'], digits_of(row['estimate']))} ({uncertainty(row['low'], row['high'], None)})",
@@ -118,7 +118,7 @@ class AttGtResult(Result):
         ]
         dealt = [] if missing(self.p_permutation) else [("Permutation", p_words(self.p_permutation))]
         return [
-            *shown,
+            *averages,
             *dealt,
             ("Compared with", f"{self.control}; base: {self.base}"),
             ("Errors", f"{self.clustering}, t({self.df:.0f})"),
@@ -168,8 +168,8 @@ def att_gt(data: Any, columns: Columns, choices: Choices, seed: int = SEED) -> A
         n_comparison=n_never,
         df=df,
         table=_cells(att, moments, panel, df, cluster),
-        averages={kind: _averages(made, kind, panel, df, alone, seed) for kind, made in effects.items()},
-        refused=_refused(att, panel),
+        averages={kind: _averages(average, kind, panel, df, alone, seed) for kind, average in effects.items()},
+        refused=_refusals(att, panel),
         p_permutation=_dealt(panel, moments, att, unit_cell, seed),
     )
 
@@ -214,7 +214,7 @@ def _fixed_weights(panel: UnitPanel) -> np.ndarray:
 
 
 def _nothing(att: AttGt, panel: UnitPanel) -> str:
-    reasons = sorted(set(_refused(att, panel)["reason"]))
+    reasons = sorted(set(_refusals(att, panel)["reason"]))
     advice = ""
     if panel.treated.all():
         advice = (
@@ -259,15 +259,15 @@ def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: C
     )
 
 
-def _averages(made: Effects, kind: Kind, panel: UnitPanel, df: float, alone: bool, seed: int) -> pd.DataFrame:
+def _averages(effects: Effects, kind: Kind, panel: UnitPanel, df: float, alone: bool, seed: int) -> pd.DataFrame:
     texts = _texts(panel)
-    ends = bands(made.estimate, made.covariance, df, seed)
-    keys = made.key if kind in ("event", "simple") else [texts.get(key, key) for key in made.key]
+    ends = bands(effects.estimate, effects.covariance, df, seed)
+    keys = effects.key if kind in ("event", "simple") else [texts.get(key, key) for key in effects.key]
     table = pd.DataFrame(
         {
             "key": keys,
-            "estimate": made.estimate,
-            "se": made.se,
+            "estimate": effects.estimate,
+            "se": effects.se,
             "low": ends.low,
             "high": ends.high,
             "low_sup": ends.low_sup,
@@ -278,7 +278,7 @@ def _averages(made: Effects, kind: Kind, panel: UnitPanel, df: float, alone: boo
     return table.assign(**dict.fromkeys(unknown, np.nan))
 
 
-def _refused(att: AttGt, panel: UnitPanel) -> pd.DataFrame:
+def _refusals(att: AttGt, panel: UnitPanel) -> pd.DataFrame:
     texts = _texts(panel)
     rows = [
         {
@@ -305,14 +305,14 @@ def _dealt(panel: UnitPanel, moments: Moments, att: AttGt, unit_cell: np.ndarray
         return float("nan")
     slope = att.influence(averages(att, "simple").combination[-1:]).slope[0]
     # what every unit would add with the combination of every cohort, shape (U, C)
-    added = (panel.y - moments.shift) @ slope.T
+    contributions = (panel.y - moments.shift) @ slope.T
     dealt = np.random.default_rng(seed).permuted(np.tile(unit_cell, (DRAWS, 1)), axis=1)
-    t = np.array([_t(added, cells, moments.students) for cells in (unit_cell, *dealt)])
+    t = np.array([_t(contributions, cells, moments.students) for cells in (unit_cell, *dealt)])
     return float(np.mean(np.abs(t) >= abs(t[0]) - TIE))
 
 
-def _t(added: np.ndarray, cells: np.ndarray, sizes: np.ndarray) -> float:
-    own = added[np.arange(len(cells)), cells]
+def _t(contributions: np.ndarray, cells: np.ndarray, sizes: np.ndarray) -> float:
+    own = contributions[np.arange(len(cells)), cells]
     total, squares = np.bincount(cells, own), np.bincount(cells, own**2)
     variance = float((squares - total**2 / sizes)[sizes > 1] @ (sizes / np.maximum(sizes - 1, 1))[sizes > 1])
     return float(own.sum() / np.sqrt(variance)) if variance > TIE else np.inf

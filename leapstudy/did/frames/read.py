@@ -133,9 +133,9 @@ def _as_frame(data: Any) -> pd.DataFrame:
         raise BadInput(f"A DataFrame is needed, with one row a unit and time; this is a {type(data).__name__}.")
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
     frame = frame.reset_index(levels) if levels else frame
-    repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
-    if repeated:
-        raise BadInput(f"Two columns are called {', '.join(repeated)}. Give each column a name of its own.")
+    duplicates = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
+    if duplicates:
+        raise BadInput(f"Two columns are called {', '.join(duplicates)}. Give each column a name of its own.")
     if not len(frame):
         raise BadInput("The frame has no rows. Check the filter or the join that it was made by.")
     return frame
@@ -143,23 +143,23 @@ def _as_frame(data: Any) -> pd.DataFrame:
 
 def _with_columns(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, Columns]:
     """Return the frame and the columns to use: of the two optional ones those that are there."""
-    given = {name: getattr(columns, name) for name in Columns.__dataclass_fields__}
-    for name, column in given.items():
+    names = {name: getattr(columns, name) for name in Columns.__dataclass_fields__}
+    for name, column in names.items():
         if not isinstance(column, Hashable) or (column is None and name in ("outcome", "unit", "time")):
             raise _no_column(frame, name, column)
     for name, usual in (("post", "post"), ("weights", "weight")):
-        if given[name] == usual and usual not in frame.columns:
-            given[name] = None
-    if given["outcome"] == "rate_pct" and "rate_pct" not in frame.columns and "value" in frame.columns:
-        given["outcome"] = "value"  # as `leapstudy.panel` calls what is no share
-    if given["first_treated"] is not None:
-        given |= {"treated": None, "post": None}
-    if given["first_treated"] is None and given["treated"] is None:
+        if names[name] == usual and usual not in frame.columns:
+            names[name] = None
+    if names["outcome"] == "rate_pct" and "rate_pct" not in frame.columns and "value" in frame.columns:
+        names["outcome"] = "value"  # as `leapstudy.panel` calls what is no share
+    if names["first_treated"] is not None:
+        names |= {"treated": None, "post": None}
+    if names["first_treated"] is None and names["treated"] is None:
         raise BadInput("Nothing says who was treated and when. Name the column: treated= (0 or 1), or first_treated=.")
-    for name, column in given.items():
+    for name, column in names.items():
         if column is not None and column not in frame.columns:
             raise _no_column(frame, name, column)
-    return frame, Columns(**given)
+    return frame, Columns(**names)
 
 
 def _no_column(frame: pd.DataFrame, name: str, column: object) -> BadInput:
@@ -209,8 +209,8 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
     if column.isna().any():
         raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a time. Drop or mend them.")
     _refuse_containers(column, name)
-    ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
-    if ordered:
+    is_ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
+    if is_ordered:
         column = column.cat.remove_unused_categories()
         times, place = column.cat.categories.to_numpy(dtype=object), column.cat.codes.to_numpy()
     else:
@@ -219,7 +219,7 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
         place, index = pd.factorize(plain, sort=True)
         times = pd.Index(index).to_numpy(dtype=object)
     try:
-        whole = not ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
+        whole = not is_ordered and all(isinstance(time, numbers.Real) and float(time).is_integer() for time in times)
     except OverflowError:
         raise _too_large(name) from None
     clock = np.array([int(time) for time in times]) if whole else np.arange(len(times))

@@ -121,21 +121,21 @@ def _of_did(result: DidResult) -> RowsResult:
     sample, units = result.sample, result.units
     names = units[units.columns[0]].astype(str).tolist()
     sides = {"treated": names[: result.n_treated], "comparison": names[result.n_treated :]}
-    changed = [("as estimated", "as estimated", sample)]
+    variants = [("as estimated", "as estimated", sample)]
     for pre in sample.contrast.pre if len(sample.contrast.pre) > 1 else ():
-        changed.append(
+        variants.append(
             ("one time before", f"from {_text(result, pre)} alone", _between(sample, (pre,), sample.contrast.post))
         )
     for post in sample.contrast.post if len(sample.contrast.post) > 1 else ():
-        changed.append(
+        variants.append(
             ("one time after", f"to {_text(result, post)} alone", _between(sample, sample.contrast.pre, (post,)))
         )
     for side, labels in sides.items():
         if len(labels) > (1 if side == "treated" else 2):
-            changed += [
+            variants += [
                 ("left out", f"without {label}", without_unit(sample, side, at)) for at, label in enumerate(labels)
             ]
-    rows = [{"kind": kind, "what": what, **_estimate(of)} for kind, what, of in changed]
+    rows = [{"kind": kind, "what": what, **_estimate(of)} for kind, what, of in variants]
     table = pd.DataFrame(rows)
     low, high = table["estimate"].min(), table["estimate"].max()
     digits = digits_of(low, high)
@@ -148,8 +148,8 @@ def _of_did(result: DidResult) -> RowsResult:
 
 def _other_test(result: DidResult, table: pd.DataFrame) -> str:
     """Say which test gives the intervals of the rows, where it is not the one that leads."""
-    led = [end if np.isfinite(end) else np.nan for end in (result.ci_low, result.ci_high)]
-    if np.allclose(table.loc[0, ["ci_low", "ci_high"]].to_numpy(float), led, equal_nan=True):
+    headline = [end if np.isfinite(end) else np.nan for end in (result.ci_low, result.ci_high)]
+    if np.allclose(table.loc[0, ["ci_low", "ci_high"]].to_numpy(float), headline, equal_nan=True):
         return ""
     test = "the permutation of the estimate" if result.n_treated == 1 else "unequal variances"
     return f" Intervals of all rows are by {test}; the preferred test is another ({result.p_method})."

@@ -69,18 +69,18 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
             f"These tests are for one treated unit; the sample has {len(sample.treated)}. "
             "Use leapstudy.did.pool for all of them together."
         )
-    made = [
-        _tried("permutation", partial(_permutation, sample)),
-        _tried("studentized_noise", partial(_studentized_noise, sample)),
-        _tried("studentized_enrollment", partial(_studentized_enrollment, sample)),
+    methods = [
+        _attempt("permutation", partial(_permutation, sample)),
+        _attempt("studentized_noise", partial(_studentized_noise, sample)),
+        _attempt("studentized_enrollment", partial(_studentized_enrollment, sample)),
         _conley_taber(sample),
-        _tried("ferman_pinto", partial(_ferman_pinto, sample)),
-        _tried("small_sample_t", partial(_small_sample_t, sample)),
+        _attempt("ferman_pinto", partial(_ferman_pinto, sample)),
+        _attempt("small_sample_t", partial(_small_sample_t, sample)),
     ]
     if synthetic:
-        made.append(_tried("sdid_placebo", partial(synthetic_did, sample)))
-    made.append(Method("cluster_robust", refusal=NO_CLUSTERS))
-    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(made))
+        methods.append(_attempt("sdid_placebo", partial(synthetic_did, sample)))
+    methods.append(Method("cluster_robust", refusal=NO_CLUSTERS))
+    return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(methods))
 
 
 def leading_test(sample: Sample) -> tuple[MethodName, Permutation]:
@@ -200,7 +200,7 @@ def lead(rows: Sequence[Estimate], main: Estimate, leading: Method) -> tuple[Est
     return (replace(own, role="main", se_pp=main.se_pp), *others)
 
 
-def _tried(name: MethodName, make: Callable[[], Method]) -> Method:
+def _attempt(name: MethodName, make: Callable[[], Method]) -> Method:
     try:
         return make()
     except BadInput as reason:
@@ -227,10 +227,10 @@ def _studentized_noise(sample: Sample) -> Method:
         f"Over {len(sample.contrast.pre)} years before, the unit varied {times:.2f} times as much as the "
         "comparison units on average (root mean square)."
     )
-    made = _of_test("studentized_noise", sample, _permuted(sample, noise), note)
-    if made.low_pp is not None and np.isinf(made.low_pp):
-        return replace(made, note=f"{note} A comparison unit hardly varied, so that the interval has no end.")
-    return made
+    method = _of_test("studentized_noise", sample, _permuted(sample, noise), note)
+    if method.low_pp is not None and np.isinf(method.low_pp):
+        return replace(method, note=f"{note} A comparison unit hardly varied, so that the interval has no end.")
+    return method
 
 
 def _studentized_enrollment(sample: Sample) -> Method:
@@ -279,8 +279,8 @@ def synthetic_only(sample: Sample) -> Inference:
     if len(sample.treated) != 1:
         raise BadInput(f"Synthetic weights are for one treated unit; the sample has {len(sample.treated)}.")
     methods = (
-        _tried("sdid_placebo", partial(synthetic_did, sample)),
-        _tried("synthetic_control", partial(synthetic_control, sample)),
+        _attempt("sdid_placebo", partial(synthetic_did, sample)),
+        _attempt("synthetic_control", partial(synthetic_control, sample)),
     )
     return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods)
 

@@ -68,8 +68,8 @@ def synthetic_control(sample: Sample) -> Method:
     # numbers in the order of the names: the package looks rows up by them thousands of times
     places = {"district_code": rows["district_code"].rank(method="dense"), "year": rows["year"].rank(method="dense")}
     late = rows["year"].isin(post)
-    numbered = rows.assign(treated=rows["treated"] * late, **places)
-    fitted = _control_fit(numbered, numbered.loc[late, "year"].unique())
+    panel = rows.assign(treated=rows["treated"] * late, **places)
+    fitted = _control_fit(panel, panel.loc[late, "year"].unique())
     miss, spread = float(fitted.pre_rmspe), float(np.std(sample.y_treated[0, sample.columns(pre)], ddof=1))
     if miss > spread:
         raise BadInput(
@@ -144,10 +144,10 @@ def fit_rows(rows: pd.DataFrame, post: tuple[str, ...]) -> Any:
     class EveryPlacebo(SyntheticDiD):
         """Puts each comparison district in the treated one's place once, where the package draws some."""
 
-        def _placebo_variance_se(self, before: np.ndarray, *others: Any, **named: Any) -> Any:
+        def _placebo_variance_se(self, before: np.ndarray, *others: Any, **options: Any) -> Any:
             order = np.arange(before.shape[1])
             each = np.array([[*order[order != last], last] for last in order])
-            return super()._placebo_variance_se(before, *others, **{**named, "_placebo_indices": each})
+            return super()._placebo_variance_se(before, *others, **{**options, "_placebo_indices": each})
 
     with warnings.catch_warnings():
         # poor fit before and few years are said in the note of the method, in the study's own words

@@ -66,8 +66,8 @@ def draw(strata: Mapping[str, str], phases: Mapping[str, int], seed: str) -> tup
     cuts = [shared_places(sizes, total) for total in np.cumsum(list(phases.values())).tolist()]
     lots = []
     for stratum in sorted(sizes):
-        ranked = sorted((unit for unit, of in strata.items() if of == stratum), key=lambda unit: _lot(seed, unit))
-        for rank, unit in enumerate(ranked, 1):
+        order = sorted((unit for unit, of in strata.items() if of == stratum), key=lambda unit: _lot(seed, unit))
+        for rank, unit in enumerate(order, 1):
             phase = next((name for name, cut in zip(phases, cuts, strict=True) if rank <= cut[stratum]), WAITING)
             lots.append(Drawn(unit, stratum, rank, phase))
     return tuple(lots)
@@ -99,13 +99,13 @@ def shared_places(sizes: Mapping[Key, int], places: int) -> dict[Key, int]:
     >>> shared_places({"north": 6, "south": 3}, 3)
     {'north': 2, 'south': 1}
     """
-    shared = dict.fromkeys(sorted(sizes), 0)
+    seats = dict.fromkeys(sorted(sizes), 0)
     if places > len(sizes):  # most of many places at once: all whose turn comes before a divisor that leaves a few
         divisor = sum(sizes.values()) / (places - len(sizes)) * (1 + 1e-7)
-        shared = {stratum: int(sizes[stratum] / divisor + 1 / 2) for stratum in shared}
-    for _ in range(places - sum(shared.values())):
-        shared[max(shared, key=lambda stratum: sizes[stratum] / (2 * shared[stratum] + 1))] += 1
-    return shared
+        seats = {stratum: int(sizes[stratum] / divisor + 1 / 2) for stratum in seats}
+    for _ in range(places - sum(seats.values())):
+        seats[max(seats, key=lambda stratum: sizes[stratum] / (2 * seats[stratum] + 1))] += 1
+    return seats
 
 
 def small_strata(sizes: Mapping[Key, int], shares: Sequence[float]) -> frozenset[Key]:
@@ -132,11 +132,11 @@ def small_strata(sizes: Mapping[Key, int], shares: Sequence[float]) -> frozenset
         raise BadInput(f"Offered shares need to be above 0 and below 1 together; got {list(shares)}.")
     # a place is dealt by shares, so that one more than the least keeps two in every cell
     least = 2 / min(*shares, 1 - sum(shares)) + 1
-    ordered = sorted(sizes, key=lambda stratum: (sizes[stratum], stratum))
-    joined = [stratum for stratum in ordered if sizes[stratum] < least]
-    while joined and sum(sizes[stratum] for stratum in joined) < least and len(joined) < len(ordered):
-        joined.append(ordered[len(joined)])
-    return frozenset(joined)
+    by_size = sorted(sizes, key=lambda stratum: (sizes[stratum], stratum))
+    pool = [stratum for stratum in by_size if sizes[stratum] < least]
+    while pool and sum(sizes[stratum] for stratum in pool) < least and len(pool) < len(by_size):
+        pool.append(by_size[len(pool)])
+    return frozenset(pool)
 
 
 def n_assignments(labels: Sequence[int] | np.ndarray, strata: Sequence[int] | np.ndarray) -> int:
@@ -185,13 +185,13 @@ def _redraws(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> tu
 
 
 def _by_chance(labels: np.ndarray, strata: np.ndarray, seed: int, most: int) -> Iterator[np.ndarray]:
-    ranked, rng = labels[np.argsort(strata, kind="stable")][None, :], np.random.default_rng(seed)
+    in_strata, rng = labels[np.argsort(strata, kind="stable")][None, :], np.random.default_rng(seed)
     step = max(1, AT_ONCE // len(labels))
     for at in range(0, most, step):
         order = np.argsort(rng.random((min(step, most - at), len(labels))) + strata, axis=1)
-        drawn = np.empty(order.shape, labels.dtype)
-        np.put_along_axis(drawn, order, ranked, axis=1)
-        yield drawn
+        assignments = np.empty(order.shape, labels.dtype)
+        np.put_along_axis(assignments, order, in_strata, axis=1)
+        yield assignments
 
 
 def _every(labels: np.ndarray, strata: np.ndarray) -> Iterator[np.ndarray]:
@@ -199,9 +199,9 @@ def _every(labels: np.ndarray, strata: np.ndarray) -> Iterator[np.ndarray]:
     places = np.argsort(strata, kind="stable")
     dealt = [tuple(labels[strata == stratum].tolist()) for stratum in np.unique(strata)]
     for parts in product(*(tuple(_arrangements(labels_of)) for labels_of in dealt)):
-        drawn = np.empty_like(labels)
-        drawn[places] = [label for part in parts for label in part]
-        yield drawn
+        assignment = np.empty_like(labels)
+        assignment[places] = [label for part in parts for label in part]
+        yield assignment
 
 
 def _arrangements(labels: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -242,10 +242,10 @@ def redrawn_moments(
     """Return the `moments` of K scores under `redraws`, and whether these are all there are."""
     portions, exact = _redraws(labels, strata, seed, most)
     parts = [moments(scores, portion, first) for portion in portions if len(portion)]
-    return _joined(parts), exact
+    return _concatenate(parts), exact
 
 
-def _joined(parts: Sequence[Moments]) -> Moments:
+def _concatenate(parts: Sequence[Moments]) -> Moments:
     names = ("totals", "covariance", "squares")
     return Moments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
@@ -265,7 +265,7 @@ def moments(scores: np.ndarray, assignments: np.ndarray, first: np.ndarray | int
     sizes = np.bincount(assignments[0]).astype(float)
     step = max(1, AT_ONCE // scores.shape[1])
     parts = [_portion(scores, assignments[at : at + step], first, sizes) for at in range(0, len(assignments), step)]
-    return _joined(parts)
+    return _concatenate(parts)
 
 
 def _portion(scores: np.ndarray, assignments: np.ndarray, first: np.ndarray | int, sizes: np.ndarray) -> Moments:

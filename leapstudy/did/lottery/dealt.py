@@ -134,11 +134,11 @@ def _window(
     start, groups = planned_starts(strata, phases, outcome.shape[1], seed)
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome)
-    drawn, _ = redrawn_moments(scores, cells.of, groups, seed, deals - 1, cells.first)
-    estimate, se, beta = adjusted(drawn.totals, drawn.covariance, "efficient")
+    moments, _ = redrawn_moments(scores, cells.of, groups, seed, deals - 1, cells.first)
+    estimate, se, beta = adjusted(moments.totals, moments.covariance, "efficient")
     if (se < TIE).any():
         raise BadInput("The outcome does not vary within a cell, so that nothing can be said of chance.")
-    df = welch(drawn, np.stack([np.ones_like(beta), -beta], axis=1))
+    df = welch(moments, np.stack([np.ones_like(beta), -beta], axis=1))
     size = len(outcome), int((start < outcome.shape[1]).sum()), len(np.unique(groups))
     critical = np.full(len(se), _critical(np.abs(estimate / se)))
     return (estimate, se, t_critical(df), critical), size
@@ -146,9 +146,9 @@ def _window(
 
 def _critical(far: np.ndarray) -> float:
     """Return the smallest of the studentized estimates that at most 5% of the redraws reach; infinite where none is."""
-    ordered = np.sort(far)[::-1]
-    reached = (far[None, :] >= ordered[:, None] - TIE).mean(axis=1)
-    return float(ordered[reached <= ALPHA + TIE][-1]) if reached[0] <= ALPHA + TIE else np.inf
+    distances = np.sort(far)[::-1]
+    rates = (far[None, :] >= distances[:, None] - TIE).mean(axis=1)
+    return float(distances[rates <= ALPHA + TIE][-1]) if rates[0] <= ALPHA + TIE else np.inf
 
 
 def picked(windows: Windows, share: float) -> float:
@@ -173,13 +173,13 @@ def picked(windows: Windows, share: float) -> float:
     >>> picked([(y, np.zeros(4, dtype=int))], 0.5)
     3.5
     """
-    shown = []
+    effects = []
     for outcome, _ in windows:
         change, lowest = outcome[:, -1] - outcome[:, 0], np.argsort(outcome[:, 0], kind="stable")
         first = lowest[: max(round(share * len(outcome)), 1)]
         others = np.setdiff1d(lowest, first)
-        shown.append(change[first].mean() - change[others].mean())
-    return float(np.mean(shown))
+        effects.append(change[first].mean() - change[others].mean())
+    return float(np.mean(effects))
 
 
 def planned_starts(
@@ -190,14 +190,14 @@ def planned_starts(
     Strata that are too small are joined, see `assignment.small_strata`.
     """
     names, of = np.unique(strata, return_inverse=True)
-    joined = small_strata(Counter(of.tolist()), list(phases.values()))
-    groups = np.where(np.isin(of, list(joined)), len(names), of)
+    pooled_strata = small_strata(Counter(of.tolist()), list(phases.values()))
+    groups = np.where(np.isin(of, list(pooled_strata)), len(names), of)
     counts = Counter(groups.tolist())
     totals = np.round(np.cumsum(list(phases.values())) * len(strata)).astype(int)
     cuts = [shared_places(counts, int(total)) for total in totals]
     start, rng = np.full(len(strata), periods), np.random.default_rng(seed)
     for group in counts:
-        ranked = rng.permutation(np.flatnonzero(groups == group))
+        order = rng.permutation(np.flatnonzero(groups == group))
         for column, cut in reversed(list(zip(phases, cuts, strict=True))):
-            start[ranked[: cut[group]]] = column
+            start[order[: cut[group]]] = column
     return start, groups

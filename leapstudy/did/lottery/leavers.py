@@ -86,18 +86,18 @@ def _bounds(offered: np.ndarray, waiting: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     share = 1 - min(stay) / max(stay)
     if stay[0] >= stay[1]:
-        ends = _kept_mean(on, share) - off.mean(), -_kept_mean(-on[::-1], share) - off.mean()
+        ends = _trimmed_mean(on, share) - off.mean(), -_trimmed_mean(-on[::-1], share) - off.mean()
     else:
-        ends = on.mean() + _kept_mean(-off[::-1], share), on.mean() - _kept_mean(off, share)
+        ends = on.mean() + _trimmed_mean(-off[::-1], share), on.mean() - _trimmed_mean(off, share)
     return float(ends[0]), float(ends[1])
 
 
-def _kept_mean(ordered: np.ndarray, share: float) -> float:
+def _trimmed_mean(outcomes: np.ndarray, share: float) -> float:
     """Return the mean of ascending values without the top `share` of them, a fraction of one value included."""
-    left = len(ordered) * (1 - share)
-    whole = int(left + 1e-9)
-    part = max(left - whole, 0.0)
-    return float((ordered[:whole].sum() + (part * ordered[whole] if part > 1e-9 else 0.0)) / left)
+    size = len(outcomes) * (1 - share)
+    whole = int(size + 1e-9)
+    part = max(size - whole, 0.0)
+    return float((outcomes[:whole].sum() + (part * outcomes[whole] if part > 1e-9 else 0.0)) / size)
 
 
 def _imbens_manski(width: float, se: float) -> float:

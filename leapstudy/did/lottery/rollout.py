@@ -131,13 +131,13 @@ def rollout(
     cells = cells_of(outcome, start, groups, event_time)
     offered = np.arange(outcome.shape[1]) >= np.asarray(start)[:, None]
     scores = scores_of(cells, outcome, offered.astype(float))
-    drawn, exact = redrawn_moments(scores, cells.of, groups, seed, most, cells.first)
-    if drawn.covariance[0, 0, 0] < TIE:
+    moments, exact = redrawn_moments(scores, cells.of, groups, seed, most, cells.first)
+    if moments.covariance[0, 0, 0] < TIE:
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
-    estimate, se, beta = (float(item[0]) for item in adjusted(*_less(drawn, 0.0), adjustment))
-    df = float(welch(drawn, np.array([[1.0, -beta, 0.0, 0.0]]))[0])
+    estimate, se, beta = (float(item[0]) for item in adjusted(*_less(moments, 0.0), adjustment))
+    df = float(welch(moments, np.array([[1.0, -beta, 0.0, 0.0]]))[0])
     reach = t_critical(df) * se
-    low, high = (_end(drawn, estimate, side * se, adjustment) for side in (-1, 1))
+    low, high = (_end(moments, estimate, side * se, adjustment) for side in (-1, 1))
     return Rollout(
         estimate=estimate,
         se=se,
@@ -145,10 +145,10 @@ def rollout(
         low=estimate - reach,
         high=estimate + reach,
         beta=beta,
-        unadjusted=float(drawn.totals[0, 0]),
-        unadjusted_se=float(np.sqrt(drawn.covariance[0, 0, 0])),
-        p_value=_p_value(drawn, 0.0, adjustment),
-        p_floor=1 / len(drawn.totals),
+        unadjusted=float(moments.totals[0, 0]),
+        unadjusted_se=float(np.sqrt(moments.covariance[0, 0, 0])),
+        p_value=_p_value(moments, 0.0, adjustment),
+        p_floor=1 / len(moments.totals),
         exact=exact,
         redraw_low=low,
         redraw_high=high,
@@ -180,10 +180,10 @@ def cells_of(outcome: np.ndarray, start: np.ndarray, strata: np.ndarray, event_t
         for weights, column in ((effect, period), (before, keys[cell, 1] - 1)):
             weights[cell, column] += weight
             weights[others, column] -= weight * share
-    used = (effect != 0).any(axis=1)
-    if (sizes[used] < 2).any():
+    mask = (effect != 0).any(axis=1)
+    if (sizes[mask] < 2).any():
         raise BadInput(
-            f"{int((sizes[used] < 2).sum())} of {int(used.sum())} cells (stratum by start) have one unit, whose chance "
+            f"{int((sizes[mask] < 2).sum())} of {int(mask.sum())} cells (stratum by start) have one unit, whose chance "
             "cannot be measured. Draw within fewer strata."
         )
     return Cells(of, np.searchsorted(keys[:, 0], keys[of, 0]), effect, before, len(pairs))
@@ -193,8 +193,8 @@ def _pairs(keys: np.ndarray, periods: int, event_time: int | None) -> list[tuple
     """Return cell, period and the cells of its stratum that have not started by then."""
     pairs = []
     for cell, (stratum, first) in enumerate(keys):
-        wanted = range(first, periods) if event_time is None else [first + event_time]
-        for period in wanted:
+        columns = range(first, periods) if event_time is None else [first + event_time]
+        for period in columns:
             others = np.flatnonzero((keys[:, 0] == stratum) & (keys[:, 1] > period))
             if first <= period < periods and len(others):
                 pairs.append((cell, period, others))
@@ -219,9 +219,9 @@ def scores_of(cells: Cells, *variables: np.ndarray) -> np.ndarray:
     )
 
 
-def _less(drawn: Moments, tau: float) -> tuple[np.ndarray, np.ndarray]:
+def _less(moments: Moments, tau: float) -> tuple[np.ndarray, np.ndarray]:
     """Return totals and covariance of ``outcome - tau * offered``, from those of outcome and offered."""
-    totals, c = drawn.totals, drawn.covariance
+    totals, c = moments.totals, moments.covariance
     return (
         totals[:, :2] - tau * totals[:, 2:],
         c[:, :2, :2] - tau * (c[:, :2, 2:] + c[:, 2:, :2]) + tau**2 * c[:, 2:, 2:],
@@ -244,22 +244,22 @@ def adjusted(totals: np.ndarray, c: np.ndarray, adjustment: Adjustment) -> tuple
     return effect - beta * before, np.sqrt(np.maximum(variance, 0.0)), beta
 
 
-def _p_value(drawn: Moments, tau: float, adjustment: Adjustment) -> float:
-    estimate, se, _ = adjusted(*_less(drawn, tau), adjustment)
+def _p_value(moments: Moments, tau: float, adjustment: Adjustment) -> float:
+    estimate, se, _ = adjusted(*_less(moments, tau), adjustment)
     far = np.divide(np.abs(estimate), se, out=np.where(np.abs(estimate) > TIE, np.inf, 0.0), where=se > TIE)
     return float(np.mean(far >= far[0] - TIE))
 
 
-def _end(drawn: Moments, estimate: float, step: float, adjustment: Adjustment) -> float:
+def _end(moments: Moments, estimate: float, step: float, adjustment: Adjustment) -> float:
     """Return one end of the interval: where the test begins to reject, walking from the estimate in steps."""
     inside, outside = 0.0, 1.0
-    while _p_value(drawn, estimate + outside * step, adjustment) > ALPHA:
+    while _p_value(moments, estimate + outside * step, adjustment) > ALPHA:
         inside, outside = outside, 2 * outside
         if outside > FAR:
             return float(np.sign(step) * np.inf)
     for _ in range(20):
         middle = (inside + outside) / 2
-        rejected = _p_value(drawn, estimate + middle * step, adjustment) <= ALPHA
+        rejected = _p_value(moments, estimate + middle * step, adjustment) <= ALPHA
         inside, outside = (inside, middle) if rejected else (middle, outside)
     return estimate + outside * step
 

@@ -120,28 +120,30 @@ def complier_effect(
     cells = cells_of(outcome, start, groups)
     scores = scores_of(cells, outcome, visits)
     score = np.stack([residual(scores[:2], cells, adjustment), scores[2]])
-    drawn = moments(score, cells.of[None, :], cells.first)
-    (offer, moved), covariance = drawn.totals[0], drawn.covariance[0]
-    t = t_critical(float(welch(drawn, np.array([[1.0, 0.0]]))[0]))
+    offer_moments = moments(score, cells.of[None, :], cells.first)
+    (offer, first_stage), covariance = offer_moments.totals[0], offer_moments.covariance[0]
+    t = t_critical(float(welch(offer_moments, np.array([[1.0, 0.0]]))[0]))
     down, up = reach or (t, t)
     shape: Shape = "whole line"
     low, high = -np.inf, np.inf
     if np.isfinite([down, up]).all():
-        shape, low, high = anderson_rubin(offer, moved, covariance, max(down, up))
-        if shape == "bounded" and moved > 0:
+        shape, low, high = anderson_rubin(offer, first_stage, covariance, max(down, up))
+        if shape == "bounded" and first_stage > 0:
             low, high = (
-                anderson_rubin(offer, moved, covariance, down)[1],
-                anderson_rubin(offer, moved, covariance, up)[2],
+                anderson_rubin(offer, first_stage, covariance, down)[1],
+                anderson_rubin(offer, first_stage, covariance, up)[2],
             )
     variance = float(covariance[1, 1])
     return ComplierEffect(
-        estimate=float(offer / moved) if abs(moved) > TIE else np.nan,
+        estimate=float(offer / first_stage) if abs(first_stage) > TIE else np.nan,
         shape=shape,
         low=low,
         high=high,
         offer=float(offer),
-        visits=float(moved),
-        first_stage_f=float(moved**2 / variance) if variance > TIE else (np.inf if abs(moved) > TIE else 0.0),
+        visits=float(first_stage),
+        first_stage_f=float(first_stage**2 / variance)
+        if variance > TIE
+        else (np.inf if abs(first_stage) > TIE else 0.0),
     )
 
 
@@ -188,10 +190,10 @@ def efficient(data: StudyData, sample: Sample) -> Rollout | None:
     if nested is None or not nested.drawn or spec.scale != "points":
         return None
     panel = build_panel(data, spec.outcome, spec.edition)
-    used = [place for place, year in enumerate(panel.years) if year not in data.state.calendar.gap]
-    years, rows = [panel.years[place] for place in used], {code: row for row, code in enumerate(panel.codes)}
+    places = [place for place, year in enumerate(panel.years) if year not in data.state.calendar.gap]
+    years, rows = [panel.years[place] for place in places], {code: row for row, code in enumerate(panel.codes)}
     codes = (*sample.treated, *sample.comparison)
-    y = panel.rates[[rows[code] for code in codes]][:, used]
+    y = panel.rates[[rows[code] for code in codes]][:, places]
     full = ~np.isnan(y).any(axis=1)
     starts = [panel.starts.get(code) for code in codes]
     first = np.array([len(years) if year is None else years.index(year) for year in starts])

@@ -97,8 +97,8 @@ def examine(
         summary=summary(curve),
         in_time=in_time(own, *beside),
         one_step_up=pd.concat(steps, ignore_index=True),
-        recovery=_tried(lambda: beyond_recovery(three), reasons),
-        covariates=_tried(lambda: _with_covariates(data, spec, treated), reasons),
+        recovery=_attempt(lambda: beyond_recovery(three), reasons),
+        covariates=_attempt(lambda: _with_covariates(data, spec, treated), reasons),
         bounds=(
             plain_bounds(attendance),
             *(_robust(attendance, chronic, reasons) if robust else ()),
@@ -115,7 +115,7 @@ def _with_covariates(data: StudyData, spec: Spec, treated: Sequence[str]) -> Adj
     return adjusted(build_sample(data, spec, treated), traits_before(data), trait_words(data))
 
 
-def _tried(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:
+def _attempt(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:
     try:
         return make()
     except BadInput as reason:
@@ -128,13 +128,13 @@ def _robust(attendance: EventStudy, chronic: EventStudy | None, reasons: list[st
         reasons.append(ALONE)
         return
     # a change of slope takes two years before, of which attendance has one
-    asked: list[tuple[EventStudy, tuple[Violation, ...]]] = [(attendance, ("relative_magnitudes",))]
+    studies: list[tuple[EventStudy, tuple[Violation, ...]]] = [(attendance, ("relative_magnitudes",))]
     if chronic is not None:
-        asked.append((chronic, ("relative_magnitudes", "smoothness")))
-    for study, kinds in asked:
-        found, refused = bounds_of(study, kinds)
-        reasons += refused
-        yield from found
+        studies.append((chronic, ("relative_magnitudes", "smoothness")))
+    for study, kinds in studies:
+        bounds, reasons_against = bounds_of(study, kinds)
+        reasons += reasons_against
+        yield from bounds
 
 
 def estimate_rows(analyses: Sensitivity, sample: Sample, code: str, district: str) -> list[Estimate]:

@@ -107,26 +107,28 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     them, so that over s years it departs by s times as much, and a slope that bends each year by m/2 * s(s + 1). Before
     the reference none may lack: the paper's restrictions are of changes from one period to the next.
     """
-    shown = study.table[~study.table["is_reference"]]
-    b = shown["estimate_pp"].to_numpy(float)
+    events = study.table[~study.table["is_reference"]]
+    b = events["estimate_pp"].to_numpy(float)
     reference = int(study.table.loc[study.table["is_reference"], "event_time"].iloc[0])
-    before = (shown["event_time"] < reference).to_numpy()
+    before = (events["event_time"] < reference).to_numpy()
     order = [*np.flatnonzero(before), *np.flatnonzero(~before)]
     n_pre = int(before.sum())
     largest = largest_before(b[before], kind)
     unit = largest if kind == "smoothness" else 1.0
-    t = float(((shown["high_pp"] - shown["estimate_pp"]) / shown["se_pp"]).iloc[0])
-    year, placebo = str(shown["year"].iloc[order[n_pre]]), bool(shown["event_time"].iloc[order[n_pre]] < 0)
-    steps = steps_after([*shown.loc[before, "event_time"], reference], int(shown["event_time"].iloc[order[n_pre]]))
+    t = float(((events["high_pp"] - events["estimate_pp"]) / events["se_pp"]).iloc[0])
+    year, placebo = str(events["year"].iloc[order[n_pre]]), bool(events["event_time"].iloc[order[n_pre]] < 0)
+    steps = steps_after([*events.loc[before, "event_time"], reference], int(events["event_time"].iloc[order[n_pre]]))
     slopes = kind == "smoothness"
     covariance = study.covariance.to_numpy()[np.ix_(order, order)]
     problem = with_t(b[order], covariance, n_pre, t, steps if slopes else 1)
     each = 1 if slopes else steps
-    found = honest_bounds(problem, kind, [unit * factor * each for factor in times])
-    table = found.assign(m=found["bound"] / each)[["m", "low_pp", "high_pp"]]
+    intervals = honest_bounds(problem, kind, [unit * factor * each for factor in times])
+    table = intervals.assign(m=intervals["bound"] / each)[["m", "low_pp", "high_pp"]]
     first = table.iloc[0]
-    broken = 0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times) * each)
-    ends = broken / each if np.isfinite(broken) else None
+    breakdown_at = (
+        0.0 if first["low_pp"] <= 0 <= first["high_pp"] else breakdown(problem, kind, unit * max(times) * each)
+    )
+    ends = breakdown_at / each if np.isfinite(breakdown_at) else None
     return Bounds(study.outcome, year, placebo, kind, n_pre, steps, table, ends, largest)
 
 
@@ -153,13 +155,13 @@ def steps_after(before: Sequence[int], first: int) -> int:
 
 def bounds_of(study: EventStudy, kinds: Sequence[Violation]) -> tuple[tuple[Bounds, ...], tuple[str, ...]]:
     """Return the robust bounds of each kind that can be made, and why the others cannot."""
-    found, refused = [], []
+    bounds, reasons = [], []
     for kind in kinds:
         try:
-            found.append(robust_bounds(study, kind))
+            bounds.append(robust_bounds(study, kind))
         except BadInput as reason:
-            refused.append(str(reason))
-    return tuple(found), tuple(dict.fromkeys(refused))
+            reasons.append(str(reason))
+    return tuple(bounds), tuple(dict.fromkeys(reasons))
 
 
 def largest_before(before: np.ndarray, kind: Violation) -> float:

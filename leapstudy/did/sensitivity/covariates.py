@@ -107,31 +107,31 @@ def adjust(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple
     BadInput
         If a treated district lacks a trait, or too few comparison districts have all of them.
     """
-    lacking = [code for code, row in zip(sample.treated, treated, strict=True) if np.isnan(row).any()]
-    if lacking:
+    incomplete = [code for code, row in zip(sample.treated, treated, strict=True) if np.isnan(row).any()]
+    if incomplete:
         raise BadInput(
-            f"{', '.join(lacking)} lacks one of the traits from before the program, so that its change cannot "
+            f"{', '.join(incomplete)} lacks one of the traits from before the program, so that its change cannot "
             "be predicted from them; leave the covariates out."
         )
-    there = ~np.isnan(comparison).any(axis=1)
-    needed = comparison.shape[1] + 1 + LEAST_DF
-    if there.sum() < needed:
+    has_traits = ~np.isnan(comparison).any(axis=1)
+    least = comparison.shape[1] + 1 + LEAST_DF
+    if has_traits.sum() < least:
         raise BadInput(
-            f"{there.sum()} comparison units have every trait, and {comparison.shape[1]} covariates take at least "
-            f"{needed}. Choose a larger comparison group or leave the covariates out."
+            f"{has_traits.sum()} comparison units have every trait, and {comparison.shape[1]} covariates take at least "
+            f"{least}. Choose a larger comparison group or leave the covariates out."
         )
-    complete = sample if there.all() else _complete(sample, there)
-    return regression_adjusted(complete, treated, comparison[there]), complete
+    complete = sample if has_traits.all() else _complete(sample, has_traits)
+    return regression_adjusted(complete, treated, comparison[has_traits]), complete
 
 
-def _complete(sample: Sample, there: np.ndarray) -> Sample:
-    lacking = tuple(code for code, keep in zip(sample.comparison, there, strict=True) if not keep)
-    keep = np.concatenate([np.ones(len(sample.treated), dtype=bool), there])
+def _complete(sample: Sample, has_traits: np.ndarray) -> Sample:
+    dropped = tuple(code for code, keep in zip(sample.comparison, has_traits, strict=True) if not keep)
+    keep = np.concatenate([np.ones(len(sample.treated), dtype=bool), has_traits])
     nested = sample.nested
     if nested is not None:
         strata, clusters = (tuple(np.array(names)[keep]) if names else () for names in (nested.strata, nested.clusters))
         nested = replace(nested, strata=strata, clusters=clusters, raw=subset(nested.raw, keep))
-    return replace(subset(sample, keep), left_out=(*sample.left_out, *lacking), nested=nested)
+    return replace(subset(sample, keep), left_out=(*sample.left_out, *dropped), nested=nested)
 
 
 def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> Fit:
@@ -167,12 +167,12 @@ def regression_adjusted(sample: Sample, treated: np.ndarray, comparison: np.ndar
             "no line can be drawn through them. Choose a larger comparison group."
         )
     w, clusters = sample.weights_comparison, clusters_of(sample)
-    solved = np.linalg.solve(
+    coefficients = np.linalg.solve(
         x.T @ (w[:, None] * x), np.column_stack([x.T @ (w * sample.change_comparison), x_treated.T])
     )
-    predicted = x_treated @ solved[:, 0]
-    share = w * (x @ (solved[:, 1:] @ sample.weights_treated))
-    residual = sample.change_comparison - x @ solved[:, 0]
+    predicted = x_treated @ coefficients[:, 0]
+    share = w * (x @ (coefficients[:, 1:] @ sample.weights_treated))
+    residual = sample.change_comparison - x @ coefficients[:, 0]
     gaps = sample.change_treated - predicted
     estimate = float(sample.weights_treated @ gaps)
     spread = (
@@ -205,14 +205,14 @@ def _design(traits: np.ndarray, around: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones(len(traits)), (traits - around.mean(axis=0)) / around.std(axis=0)])
 
 
-def _spread(sample: Sample, own: np.ndarray, residual: np.ndarray, share: np.ndarray, left: int) -> Spread:
+def _spread(sample: Sample, own: np.ndarray, residual: np.ndarray, share: np.ndarray, residual_df: int) -> Spread:
     n, w = len(residual), sample.weights_comparison
     if len(own) == 1:
-        between = float((w**2 @ residual**2) / (w @ w)) * n / left
-        return Spread(float(np.sqrt(between * (1 + share @ share))), float(left))
-    variance = float(share**2 @ residual**2) * n / left
+        between = float((w**2 @ residual**2) / (w @ w)) * n / residual_df
+        return Spread(float(np.sqrt(between * (1 + share @ share))), float(residual_df))
+    variance = float(share**2 @ residual**2) * n / residual_df
     own_variance = float(sample.weights_treated**2 @ own**2) * len(own) / (len(own) - 1)
-    df = (own_variance + variance) ** 2 / (own_variance**2 / (len(own) - 1) + variance**2 / left)
+    df = (own_variance + variance) ** 2 / (own_variance**2 / (len(own) - 1) + variance**2 / residual_df)
     return Spread(float(np.sqrt(own_variance + variance)), float(df))
 
 
@@ -271,8 +271,8 @@ def beyond_recovery(sample: Sample) -> Adjusted:
             f"are {len(sample.comparison)}."
         )
     _, last, first = around_start(sample)
-    asked = replace(sample, contrast=contrast_between((last,), (first,), "sensitivity"))
+    recovery = replace(sample, contrast=contrast_between((last,), (first,), "sensitivity"))
     fitted = regression_adjusted(
-        asked, *(steps(sample, y)[0][:, None] for y in (sample.y_treated, sample.y_comparison))
+        recovery, *(steps(sample, y)[0][:, None] for y in (sample.y_treated, sample.y_comparison))
     )
-    return in_points(fitted, asked, BEYOND if fitted.beyond else "")
+    return in_points(fitted, recovery, BEYOND if fitted.beyond else "")

@@ -65,8 +65,8 @@ def specification_curve(data: StudyData, spec: Spec, treated: Sequence[str]) -> 
 
 
 def _every(data: StudyData, spec: Spec, sides: Mapping[Comparison, Sides]) -> Iterator[tuple[Spec, bool]]:
-    asked = [name for name, contrast in data.state.contrasts.items() if contrast.role != "placebo"]
-    choices = (asked, get_args(Weights), data.state.editions, get_args(Scale), (False, True))
+    contrasts = [name for name, contrast in data.state.contrasts.items() if contrast.role != "placebo"]
+    choices = (contrasts, get_args(Weights), data.state.editions, get_args(Scale), (False, True))
     for group, contrast, weights, edition, scale, covariates in product(sides, *choices):
         changes: dict[str, Any] = {"contrast": contrast, "weights": weights, "edition": edition, "scale": scale}
         yield replace(spec, comparison=group, **changes), covariates
@@ -76,13 +76,13 @@ def _sides(data: StudyData, spec: Spec, treated: Sequence[str]) -> dict[Comparis
     """Return both sides' codes for each comparison group in which the treated districts have a peer."""
     groups: list[Comparison] = [*data.state.groups]
     groups += [] if spec.comparison in groups else [spec.comparison]
-    found = {}
+    sides = {}
     for group in groups:
         try:
-            found[group] = treated_codes(data, group, treated), comparison_codes(data, group)
+            sides[group] = treated_codes(data, group, treated), comparison_codes(data, group)
         except BadInput:
             continue
-    return found
+    return sides
 
 
 def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
@@ -90,21 +90,21 @@ def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
     panel, traits = cache(partial(build_panel, data)), cache(partial(traits_of, traits_before(data)))
 
     @cache
-    def sample(asked: Spec) -> Sample | None:
+    def sample(spec: Spec) -> Sample | None:
         """Return the sample of a specification; None where it cannot be formed."""
         try:
-            return sample_of_codes(panel(asked.outcome, asked.edition), asked, *sides[asked.comparison])
+            return sample_of_codes(panel(spec.outcome, spec.edition), spec, *sides[spec.comparison])
         except BadInput:
             return None
 
     @cache
-    def find(asked: Spec, covariates: bool) -> Found | None:
+    def find(spec: Spec, covariates: bool) -> Found | None:
         """Return what a specification finds; None where it cannot be asked."""
-        built = sample(asked)
-        if built is None:
+        its_sample = sample(spec)
+        if its_sample is None:
             return None
         try:
-            return _adjusted(built, traits) if covariates else _plain(built)
+            return _adjusted(its_sample, traits) if covariates else _plain(its_sample)
         except BadInput:
             return None
 
@@ -120,20 +120,20 @@ def _plain(sample: Sample) -> Found:
 
 
 def _adjusted(sample: Sample, traits: Callable[[tuple[str, ...]], np.ndarray]) -> Found:
-    found, kept = adjust(sample, traits(sample.treated), traits(sample.comparison))
-    low, high = found.spread.interval(found.estimate)
-    ends = [to_points(value, kept) for value in (found.estimate, low, high)]
-    p = found.spread.p_value(found.estimate)
-    return Found(ends[0], ends[1], ends[2], p, p, len(kept.treated), len(kept.comparison))
+    estimate, complete = adjust(sample, traits(sample.treated), traits(sample.comparison))
+    low, high = estimate.spread.interval(estimate.estimate)
+    ends = [to_points(value, complete) for value in (estimate.estimate, low, high)]
+    p = estimate.spread.p_value(estimate.estimate)
+    return Found(ends[0], ends[1], ends[2], p, p, len(complete.treated), len(complete.comparison))
 
 
 def _finite(end: float) -> float:
     return end if np.isfinite(end) else float("nan")
 
 
-def _row(spec: Spec, covariates: bool, find: Find, asked: Spec, placebo_name: str | None) -> dict[str, Any] | None:
-    found = find(spec, covariates)
-    if found is None:
+def _row(spec: Spec, covariates: bool, find: Find, headline: Spec, placebo_name: str | None) -> dict[str, Any] | None:
+    estimate = find(spec, covariates)
+    if estimate is None:
         return None
     placebo = find(replace(spec, contrast=placebo_name), covariates) if placebo_name else None
     return {
@@ -143,11 +143,11 @@ def _row(spec: Spec, covariates: bool, find: Find, asked: Spec, placebo_name: st
         "edition": spec.edition,
         "scale": spec.scale,
         "covariates": "with" if covariates else "without",
-        **{name: value for name, value in found._asdict().items() if name != "p_t"},
+        **{name: value for name, value in estimate._asdict().items() if name != "p_t"},
         "placebo_pp": float("nan") if placebo is None else placebo.estimate_pp,
         "placebo_p": float("nan") if placebo is None else placebo.p_t,
         "fair_before": placebo is not None and placebo.p_t > ALPHA,
-        "is_main": spec == asked and not covariates,
+        "is_main": spec == headline and not covariates,
     }
 
 

@@ -33,7 +33,7 @@ def in_time(attendance: Sample, *beside: Sample) -> pd.DataFrame:
     """
     others = [(sample, item) for sample in beside for item in _windows(sample)]
     tests = [(attendance, _last_before(attendance)), *others]
-    return pd.DataFrame([_told(replace(sample, contrast=item)) for sample, item in tests])
+    return pd.DataFrame([_row(replace(sample, contrast=item)) for sample, item in tests])
 
 
 def _last_before(sample: Sample) -> Contrast:
@@ -48,7 +48,7 @@ def _windows(sample: Sample) -> Iterator[Contrast]:
         yield contrast_between(years[place - YEARS_BEFORE : place], (years[place],), "placebo")
 
 
-def _told(sample: Sample) -> dict[str, Any]:
+def _row(sample: Sample) -> dict[str, Any]:
     """Return a row; without error, interval and p-value where the districts do not vary."""
     figures = by_interval(sample)
     return {
@@ -98,20 +98,20 @@ def one_step_up(sample: Sample, contrast: Contrast) -> pd.DataFrame:
     allowed for. A linear trend of each district's own is taken off, which changes nothing else, so that all three come
     from the ordinary 2x2 with its own inference.
     """
-    asked = replace(sample, contrast=contrast)
+    one_step = replace(sample, contrast=contrast)
     before = np.isin(np.array(sample.years), contrast.pre)
     times = np.array([event_time(year, sample.start) for year in sample.years])
-    asked = replace(asked, by_start=None)  # what follows changes the figures, and shuffles nothing
+    one_step = replace(one_step, by_start=None)  # what follows changes the figures, and shuffles nothing
     lines = [trend_lines(y, before, times) for y in (sample.y_treated, sample.y_comparison)]
     models = {
-        "parallel trends": asked,
+        "parallel trends": one_step,
         "linear trends": replace(
-            asked, y_treated=sample.y_treated - lines[0], y_comparison=sample.y_comparison - lines[1]
+            one_step, y_treated=sample.y_treated - lines[0], y_comparison=sample.y_comparison - lines[1]
         ),
-        "difference": replace(asked, y_treated=lines[0], y_comparison=lines[1]),
+        "difference": replace(one_step, y_treated=lines[0], y_comparison=lines[1]),
     }
     placebo = event_time(contrast.post[-1], sample.start) < 0
-    return pd.DataFrame([{"model": name, "is_placebo": placebo, **_told(item)} for name, item in models.items()])
+    return pd.DataFrame([{"model": name, "is_placebo": placebo, **_row(item)} for name, item in models.items()])
 
 
 def last_year_alone(sample: Sample) -> Contrast:

@@ -86,12 +86,12 @@ def averages(att: GroupTime, kind: Kind, *, events: tuple[int, int] | None = Non
     weights of all their students.
     """
     check_option("aggregate", kind, Kind)
-    multipliers, keys, chosen = _plan(att, kind, events)
+    multipliers, keys, in_window = _plan(att, kind, events)
     rows = [_average(att, row) for row in multipliers]
     combination, slope = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    if chosen is not None:
-        combination = np.vstack([combination, combination[chosen].mean(axis=0)])
-        slope = np.vstack([slope, slope[chosen].mean(axis=0)])
+    if in_window is not None:
+        combination = np.vstack([combination, combination[in_window].mean(axis=0)])
+        slope = np.vstack([slope, slope[in_window].mean(axis=0)])
     values = combination @ att.estimate
     return Averages(kind, keys, values[:-1], float(values[-1]), combination, slope)
 
@@ -129,11 +129,11 @@ def _plan(
     since = att.period - att.cohort
     keys = np.unique(since)
     first, last = (0, np.inf) if events is None else events
-    chosen = (keys >= first) & (keys <= last)
-    if not chosen.any():
+    in_window = (keys >= first) & (keys <= last)
+    if not in_window.any():
         span = "" if events is None else f" from {first} to {last}"
         raise BadInput(f"{NO_MONTH}{span} after the first visit can be estimated.")
-    return (since == keys[:, None]).astype(float), keys, chosen
+    return (since == keys[:, None]).astype(float), keys, in_window
 
 
 def _average(att: GroupTime, multiplier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

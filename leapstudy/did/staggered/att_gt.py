@@ -25,17 +25,17 @@ def att_gt(moments: Moments, choices: Choices) -> AttGt:
     strata, codes = np.unique(moments.stratum, return_inverse=True)
     if not choices.by_stratum:
         strata, codes = np.array([""]), np.zeros(moments.cells, dtype=int)
-    made: list[_One] = []
-    refused: list[Refusal] = []
+    estimates: list[_One] = []
+    refusals: list[Refusal] = []
     for cohort in np.unique(moments.cohort[moments.cohort < NEVER]):
         plan = cells_of(float(cohort), moments.periods, choices)
         if not plan:
-            refused.append(Refusal(float(cohort), None, "", NO_BASE))
+            refusals.append(Refusal(float(cohort), None, "", NO_BASE))
         for cell in plan:
             sides = _sides(moments, cell, choices, codes)
-            refused += _refusals(cell, strata, sides)
-            made += [_adjusted(moments, cell, sides)] if sides.kept.any() else []
-    return _stack(moments, made, refused, choices)
+            refusals += _refusals(cell, strata, sides)
+            estimates += [_adjusted(moments, cell, sides)] if sides.kept.any() else []
+    return _stack(moments, estimates, refusals, choices)
 
 
 def before_after(moments: Moments, choices: Choices) -> AttGt:
@@ -48,21 +48,21 @@ def before_after(moments: Moments, choices: Choices) -> AttGt:
     It holds the effect, the season, the year and the rebound all at once. It stands in the study so that a reader sees
     how much of such a change a placebo shows as well.
     """
-    made: list[_One] = []
-    refused: list[Refusal] = []
+    estimates: list[_One] = []
+    refusals: list[Refusal] = []
     for cohort in np.unique(moments.cohort[moments.cohort < NEVER]):
         plan = cells_of(float(cohort), moments.periods, choices)
-        refused += [] if plan else [Refusal(float(cohort), None, "", NO_BASE)]
+        refusals += [] if plan else [Refusal(float(cohort), None, "", NO_BASE)]
         for cell in plan:
-            used = (moments.cohort == cohort) & moments.seen[:, cell.contrast != 0].all(axis=1)
-            weight = moments.weight[used].sum()
+            cells = (moments.cohort == cohort) & moments.seen[:, cell.contrast != 0].all(axis=1)
+            weight = moments.weight[cells].sum()
             if not weight:
-                refused.append(Refusal(float(cohort), cell.period, "", NO_TREATED))
+                refusals.append(Refusal(float(cohort), cell.period, "", NO_TREATED))
                 continue
-            loading, students = used / weight, int(moments.students[used].sum())
-            estimate = float((moments.total @ cell.contrast)[used].sum() / weight)
-            made.append(_One(cell, estimate, 1.0, students, 0, loading, -loading * estimate))
-    return _stack(moments, made, refused, choices)
+            loading, students = cells / weight, int(moments.students[cells].sum())
+            estimate = float((moments.total @ cell.contrast)[cells].sum() / weight)
+            estimates.append(_One(cell, estimate, 1.0, students, 0, loading, -loading * estimate))
+    return _stack(moments, estimates, refusals, choices)
 
 
 def comparison_cells(moments: Moments, cell: Cell, choices: Choices) -> np.ndarray:
@@ -95,16 +95,16 @@ class _Sides:
 
 
 def _sides(moments: Moments, cell: Cell, choices: Choices, code: np.ndarray) -> _Sides:
-    seen = moments.seen[:, cell.contrast != 0].all(axis=1)
-    treated = seen & (moments.cohort == cell.cohort)
-    compare = seen & comparison_cells(moments, cell, choices)
+    observed = moments.seen[:, cell.contrast != 0].all(axis=1)
+    treated = observed & (moments.cohort == cell.cohort)
+    compare = observed & comparison_cells(moments, cell, choices)
     size = int(code.max()) + 1
     weight_t, weight_c, n_c = (
         np.bincount(code[side], values[side], size)
         for values, side in ((moments.weight, treated), (moments.weight, compare), (moments.students, compare))
     )
-    kept = (weight_t > 0) & (weight_c > 0) & (n_c >= choices.min_comparison)
-    return _Sides(treated, compare, code, weight_t, weight_c, kept)
+    usable = (weight_t > 0) & (weight_c > 0) & (n_c >= choices.min_comparison)
+    return _Sides(treated, compare, code, weight_t, weight_c, usable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +141,18 @@ def _refusals(cell: Cell, strata: np.ndarray, sides: _Sides) -> list[Refusal]:
     return [Refusal(cell.cohort, cell.period, str(strata[s]), NO_COMPARISON) for s in lost]
 
 
-def _stack(moments: Moments, made: list[_One], refused: list[Refusal], choices: Choices) -> AttGt:
-    sizes = {g: moments.weight[moments.cohort == g].sum() for g in {one.cell.cohort for one in made}}
+def _stack(moments: Moments, estimates: list[_One], refusals: list[Refusal], choices: Choices) -> AttGt:
+    sizes = {g: moments.weight[moments.cohort == g].sum() for g in {one.cell.cohort for one in estimates}}
     empty = np.zeros((0, moments.cells))
     return AttGt(
-        cells=tuple(one.cell for one in made),
-        estimate=np.array([one.estimate for one in made]),
-        overlap=np.array([one.overlap for one in made]),
-        n_treated=np.array([one.n_treated for one in made], dtype=int),
-        n_comparison=np.array([one.n_comparison for one in made], dtype=int),
-        cohort_weight=np.array([sizes[one.cell.cohort] for one in made]),
-        loading=np.array([one.loading for one in made]) if made else empty,
-        intercept=np.array([one.intercept for one in made]) if made else empty,
-        refused=tuple(refused),
+        cells=tuple(one.cell for one in estimates),
+        estimate=np.array([one.estimate for one in estimates]),
+        overlap=np.array([one.overlap for one in estimates]),
+        n_treated=np.array([one.n_treated for one in estimates], dtype=int),
+        n_comparison=np.array([one.n_comparison for one in estimates], dtype=int),
+        cohort_weight=np.array([sizes[one.cell.cohort] for one in estimates]),
+        loading=np.array([one.loading for one in estimates]) if estimates else empty,
+        intercept=np.array([one.intercept for one in estimates]) if estimates else empty,
+        refused=tuple(refusals),
         choices=choices,
     )

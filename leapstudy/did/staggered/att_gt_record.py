@@ -84,16 +84,16 @@ def cells_of(cohort: float, periods: np.ndarray, choices: Choices) -> list[Cell]
     periods (summer): the base is the last period before ``g - anticipation`` (Callaway and Sant'Anna 2021; the same
     rule as R `did`).
     """
-    fixed = _fixed_base(cohort, periods, choices)
-    if not fixed:
+    fixed_base = _fixed_base(cohort, periods, choices)
+    if not fixed_base:
         return []
-    made = []
+    cells = []
     for place, period in enumerate(periods):
         moving = choices.base == "varying" and choices.early is None and period < cohort - choices.anticipation
-        base = (tuple(periods[place - 1 : place]) if place else ()) if moving else fixed
+        base = (tuple(periods[place - 1 : place]) if place else ()) if moving else fixed_base
         if base and period not in base:
-            made.append(Cell(cohort, int(period), tuple(int(b) for b in base), _contrast(periods, period, base)))
-    return made
+            cells.append(Cell(cohort, int(period), tuple(int(b) for b in base), _contrast(periods, period, base)))
+    return cells
 
 
 def _fixed_base(cohort: float, periods: np.ndarray, choices: Choices) -> tuple[int, ...]:
@@ -181,6 +181,6 @@ class AttGt:
         contrast = np.array([cell.contrast for cell in self.cells])
         slope = np.zeros((len(rows), *self.loading.shape[1:], contrast.shape[1]))
         for month in range(contrast.shape[1]):
-            used = np.flatnonzero(contrast[:, month])
-            slope[:, :, month] = (rows[:, used] * contrast[used, month]) @ self.loading[used]
+            contributing = np.flatnonzero(contrast[:, month])
+            slope[:, :, month] = (rows[:, contributing] * contrast[contributing, month]) @ self.loading[contributing]
         return Influence(rows @ self.intercept, slope)

@@ -122,7 +122,7 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
             outcome=context.outcome,
             comparison=card.comparison,
             n_treated=treated,
-            n_comparison=compared,
+            n_comparison=n_c,
             edition=context.edition,
             pre=card.base,
             post=_post(key),
@@ -136,9 +136,7 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
             p_value=float(one),
             p_method=f"{effects.cluster}_clustered",
         )
-        for key, value, s, r, one, treated, compared in zip(
-            effects.key, effects.estimate, se, reach, p, *sides, strict=True
-        )
+        for key, value, s, r, one, treated, n_c in zip(effects.key, effects.estimate, se, reach, p, *sides, strict=True)
     ]
 
 
@@ -161,26 +159,26 @@ def cs_effects(
     events: tuple[int, int] | None = None,
 ) -> Effects:
     """Return averages of Callaway and Sant'Anna's ATT(g,t), the overall last; see `averages` for the options."""
-    made = averages(att, kind, events=events)
-    found = clustered(moments, aggregate_influence(moments, att, made), cluster)
-    treated, compared = (_behind(made, att.loading * sign > 0, moments) for sign in (1, -1))
-    card = cs_card("cs", att.choices, cluster, int(treated[-1]), int(compared[-1]), average_overlap(att, made))
+    aggregate = averages(att, kind, events=events)
+    inference = clustered(moments, aggregate_influence(moments, att, aggregate), cluster)
+    treated, comparison = (_behind(aggregate, att.loading * sign > 0, moments) for sign in (1, -1))
+    card = cs_card("cs", att.choices, cluster, int(treated[-1]), int(comparison[-1]), average_overlap(att, aggregate))
     return Effects(
-        np.append(made.key, np.nan),
-        np.append(made.estimate, made.overall),
-        found.covariance,
-        made.combination @ cell_drift(att),
-        found.df,
+        np.append(aggregate.key, np.nan),
+        np.append(aggregate.estimate, aggregate.overall),
+        inference.covariance,
+        aggregate.combination @ cell_drift(att),
+        inference.df,
         cluster,
         card,
         treated,
-        compared,
+        comparison,
     )
 
 
-def _behind(made: Averages, side: np.ndarray, moments: Moments) -> np.ndarray:
+def _behind(aggregate: Averages, side: np.ndarray, moments: Moments) -> np.ndarray:
     """Return how many students of one side stand behind each average, from the cells behind each ATT(g,t)."""
-    return ((made.combination != 0) @ side @ moments.students).astype(int)
+    return ((aggregate.combination != 0) @ side @ moments.students).astype(int)
 
 
 def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:

@@ -108,8 +108,8 @@ def students_of(panel: Table) -> Iterator[Students]:
     rows = panel.filter(panel.days_enrolled > 0)
     (periods, halves), codes = _survey(rows), _district_codes(rows)
     wide = _words(rows, periods, codes) if halves else _columns(rows, periods, codes)
-    with held("turning student-months to students", wide) as kept:
-        days = _unpacked(kept, periods) if halves else kept
+    with held("turning student-months to students", wide) as wide_rows:
+        days = _unpacked(wide_rows, periods) if halves else wide_rows
         late = _late(days, periods)
         if not sealed("counting late entries", late.count().to_pyarrow).as_py():
             yield Students(_with_outcome(days, len(periods)), periods, codes)
@@ -138,8 +138,8 @@ def _late(days: Table, periods: Sequence[int]) -> Table:
 
 
 def _first_traits(rows: Table, late: Table, codes: Sequence[str]) -> Table:
-    packed = rows.select("student", packed=packed_traits(rows, codes)).semi_join(late, "student")
-    return packed.group_by("student").agg(first_traits=packed.packed.min())
+    trait_rows = rows.select("student", packed=packed_traits(rows, codes)).semi_join(late, "student")
+    return trait_rows.group_by("student").agg(first_traits=trait_rows.packed.min())
 
 
 def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
@@ -148,11 +148,11 @@ def _survey(rows: Table) -> tuple[tuple[int, ...], bool]:
     whole_halves = [(value * 2) % 1 == 0 for value in days if not value.type().is_integer()]
     fits = ibis.and_(*whole_halves, *(value.between(0, MOST_DAYS) for value in days))
     months = rows.group_by(month=rows.month).agg(halves=fits.all())
-    found = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
-    if not found.num_rows:
+    table = sealed("listing the months", months.mutate(period=month_number(months.month)).to_pyarrow)
+    if not table.num_rows:
         raise BadInput("No month has any days of membership. `leapstudy check PATH` says why.")
-    periods = sorted({int(period) for period in found["period"].to_pylist()})
-    return tuple(periods), all(found["halves"].to_pylist())
+    periods = sorted({int(period) for period in table["period"].to_pylist()})
+    return tuple(periods), all(table["halves"].to_pylist())
 
 
 def _district_codes(rows: Table) -> tuple[str, ...]:
@@ -186,13 +186,13 @@ def _words(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> Table:
     return _by_student(rows, {f"w{k}": bit_or(rows.word, where=rows.number == k) for k in range(count)})
 
 
-def _unpacked(kept: Table, periods: Sequence[int]) -> Table:
+def _unpacked(wide_rows: Table, periods: Sequence[int]) -> Table:
     columns: dict[str, FloatingValue] = {}
     for t, period in enumerate(periods):
         number, place = divmod(period - periods[0], MONTHS_A_WORD)
-        word, days = kept[f"w{number}"].fill_null(0) >> (place * MONTH_BITS), 2**DAY_BITS - 1
+        word, days = wide_rows[f"w{number}"].fill_null(0) >> (place * MONTH_BITS), 2**DAY_BITS - 1
         columns |= {f"e{t}": (word & days) / 2, f"a{t}": ((word >> DAY_BITS) & days) / 2}
-    return kept.select("student", "traits", "rows", **columns)
+    return wide_rows.select("student", "traits", "rows", **columns)
 
 
 def _columns(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> Table:

@@ -118,8 +118,8 @@ def covariance(moments: Moments, influence: Influence) -> np.ndarray:
     spread = moments.cross - moments.total_sq[:, :, None] * mean[:, None, :]
     level = influence.intercept + np.einsum("kct,ct->kc", influence.slope, mean)
     flat = influence.slope.reshape(len(level), -1)
-    moved = np.swapaxes(np.swapaxes(influence.slope, 0, 1) @ spread, 0, 1).reshape(flat.shape)
-    product = (level * moments.weight_sq) @ level.T + moved @ flat.T
+    by_slope = np.swapaxes(np.swapaxes(influence.slope, 0, 1) @ spread, 0, 1).reshape(flat.shape)
+    product = (level * moments.weight_sq) @ level.T + by_slope @ flat.T
     return (product + product.T) / 2
 
 

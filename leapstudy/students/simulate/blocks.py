@@ -241,7 +241,7 @@ def recovered(absent: np.ndarray, chance: np.ndarray, gain: np.ndarray, rng: np.
     than was missed (the ceiling). All arguments have shape (students, months); `gain` is in percentage points.
     """
     treated = gain > 0
-    kept = np.maximum(chance[treated] - gain[treated] / 100, 0) / np.maximum(chance[treated], 1e-12)
+    remaining = np.maximum(chance[treated] - gain[treated] / 100, 0) / np.maximum(chance[treated], 1e-12)
     after = absent.copy()
-    after[treated] = rng.binomial(absent[treated], kept)
+    after[treated] = rng.binomial(absent[treated], remaining)
     return after

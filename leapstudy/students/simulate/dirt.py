@@ -34,10 +34,10 @@ def _conflicting(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes
 
 
 def _two_districts(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
-    there = rows["days_attended"].clip(upper=2)
-    here = rows.assign(days_enrolled=rows["days_enrolled"] - 2, days_attended=rows["days_attended"] - there)
-    here["days_attended"] = here["days_attended"].clip(upper=here["days_enrolled"])
-    return pd.concat([here, rows.assign(district_code=wrong.elsewhere, days_enrolled=2, days_attended=there)])
+    days_there = rows["days_attended"].clip(upper=2)
+    home = rows.assign(days_enrolled=rows["days_enrolled"] - 2, days_attended=rows["days_attended"] - days_there)
+    home["days_attended"] = home["days_attended"].clip(upper=home["days_enrolled"])
+    return pd.concat([home, rows.assign(district_code=wrong.elsewhere, days_enrolled=2, days_attended=days_there)])
 
 
 def _lost_zeros(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
@@ -64,9 +64,9 @@ def _stop_feeds(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> t
     """Let whole school-months look perfect until about `share` of the rows do."""
     group = rows.groupby(["school_code", "month"], observed=True).ngroup().to_numpy()
     order = rng.permutation(group.max() + 1)
-    reached = np.cumsum(np.bincount(group)[order])
-    stopped = np.isin(group, order[: int(np.searchsorted(reached, share * len(rows)))])
-    return rows.assign(days_attended=rows["days_attended"].mask(stopped, rows["days_enrolled"])), stopped
+    totals = np.cumsum(np.bincount(group)[order])
+    is_stopped = np.isin(group, order[: int(np.searchsorted(totals, share * len(rows)))])
+    return rows.assign(days_attended=rows["days_attended"].mask(is_stopped, rows["days_enrolled"])), is_stopped
 
 
 def spoil(
@@ -89,16 +89,16 @@ def spoil(
         return rows, {}
     rng = np.random.default_rng(seed)
     codes = rows["district_code"].astype(str)
-    rows, stopped = _stop_feeds(rows.assign(district_code=codes), rates.get("stopped_feed", 0), rng)
-    counts: dict[DirtKind, int] = {"stopped_feed": int(stopped.sum())}
-    free = rng.permutation(np.flatnonzero(~stopped))
+    rows, is_stopped = _stop_feeds(rows.assign(district_code=codes), rates.get("stopped_feed", 0), rng)
+    counts: dict[DirtKind, int] = {"stopped_feed": int(is_stopped.sum())}
+    free = rng.permutation(np.flatnonzero(~is_stopped))
     parts = []
     for kind, change in ROW_SPOILERS.items():
-        wanted = round(rates.get(kind, 0) * len(rows))
+        size = round(rates.get(kind, 0) * len(rows))
         if kind == "lost_zeros" and not codes.iloc[0].startswith("0"):
-            wanted = 0
-        chosen, free = free[:wanted], free[wanted:]
-        counts[kind] = len(chosen)
-        parts.append(change(rows.iloc[chosen], rng, wrong))
-    untouched = rows[stopped | np.isin(np.arange(len(rows)), free)]
-    return pd.concat([untouched, *parts], ignore_index=True), counts
+            size = 0
+        places, free = free[:size], free[size:]
+        counts[kind] = len(places)
+        parts.append(change(rows.iloc[places], rng, wrong))
+    clean = rows[is_stopped | np.isin(np.arange(len(rows)), free)]
+    return pd.concat([clean, *parts], ignore_index=True), counts

@@ -51,12 +51,12 @@ def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: i
     """
     if rule == "random":
         return np.ones(len(absent), dtype=bool)
-    seen = window(rule, before)
-    missed = absent[:, seen].sum(axis=1)
+    past = window(rule, before)
+    missed = absent[:, past].sum(axis=1)
     if rule == "worst":
         rank = np.argsort(np.argsort(-missed, kind="stable"), kind="stable")
         return rank < wanted
-    return 10 * missed >= days[seen].sum()
+    return 10 * missed >= days[past].sum()
 
 
 def urgency(pick: Pick, absent: np.ndarray, days: np.ndarray, before: int) -> np.ndarray:
@@ -95,21 +95,21 @@ def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
     if config.visits.offer is not None:
         return offer(config, config.visits.offer, absent, days, rng)
     students, months = len(absent), config.visit_months
-    referred = np.full(students, -1)
+    round_of = np.full(students, -1)
     goal = config.visits.share / config.visits.completed * students * np.arange(1, len(months) + 1) / len(months)
     for index, month in enumerate(months):
-        wanted = int(goal[index]) - int((referred >= 0).sum())
-        waiting = referred < 0
+        size = int(goal[index]) - int((round_of >= 0).sum())
+        waiting = round_of < 0
         before = int((config.months < month).sum())
         pool = np.flatnonzero(waiting)
-        pool = pool[eligible(config.visits.rule, absent[pool], days, before, wanted)]
-        drawn = rng.permutation(pool)
-        wish = urgency(config.visits.pick, absent[drawn], days, before)
-        noise = 0.0 if config.visits.pick == "lot" else rng.gumbel(scale=WISH, size=len(drawn))
-        chosen = drawn[np.argsort(-(wish + noise), kind="stable")][: max(wanted, 0)]
-        referred[chosen] = index
-    completed = (referred >= 0) & (rng.random(students) < config.visits.completed)
-    return Referrals(referred, completed, np.full(students, -1))
+        pool = pool[eligible(config.visits.rule, absent[pool], days, before, size)]
+        order = rng.permutation(pool)
+        wish = urgency(config.visits.pick, absent[order], days, before)
+        noise = 0.0 if config.visits.pick == "lot" else rng.gumbel(scale=WISH, size=len(order))
+        picks = order[np.argsort(-(wish + noise), kind="stable")][: max(size, 0)]
+        round_of[picks] = index
+    is_completed = (round_of >= 0) & (rng.random(students) < config.visits.completed)
+    return Referrals(round_of, is_completed, np.full(students, -1))
 
 
 TAKING = 2
@@ -128,8 +128,8 @@ def offer(
     phase[pool] = np.minimum(np.arange(len(pool)) // max(places, 1), len(starts))
     offered = (phase >= 0) & (phase < len(starts))
     month[offered] = starts[phase[offered]]
-    crossed = (phase == len(starts)) & (rng.random(len(absent)) < drawn.crossover)
-    month[crossed] = starts[-1]
+    crossers = (phase == len(starts)) & (rng.random(len(absent)) < drawn.crossover)
+    month[crossers] = starts[-1]
     month[month >= 0] += rng.integers(0, TAKING, (month >= 0).sum())
     month = np.minimum(month, len(config.visit_months) - 1)
     return Referrals(month, (month >= 0) & (rng.random(len(absent)) < config.visits.completed), phase)

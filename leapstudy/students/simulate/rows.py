@@ -40,8 +40,8 @@ def student_months(block: Block, config: SimulationConfig) -> pd.DataFrame:
 
 
 def _supports(rows: int, rng: np.random.Generator) -> list[str]:
-    given = rng.random((rows, len(SUPPORTS))) < SUPPORT_SHARE
-    return [";".join(name for name, is_given in zip(SUPPORTS, row, strict=True) if is_given) for row in given]
+    flags = rng.random((rows, len(SUPPORTS))) < SUPPORT_SHARE
+    return [";".join(name for name, is_given in zip(SUPPORTS, row, strict=True) if is_given) for row in flags]
 
 
 def visit_log(block: Block, config: SimulationConfig) -> pd.DataFrame:
@@ -69,9 +69,9 @@ def draw_list(block: Block, config: SimulationConfig) -> pd.DataFrame:
     """Return the block's part of the list of the lottery: unit, stratum (the district), phase; empty without one."""
     if config.visits.offer is None:
         return pd.DataFrame({"unit": [], "stratum": [], "phase": []})
-    names, drawn = [*config.visits.offer.starts, WAITING], block.referrals.phase >= 0
-    phases = [names[place] for place in block.referrals.phase[drawn]]
-    return pd.DataFrame({"unit": block.student[drawn], "stratum": block.district_code, "phase": phases})
+    names, in_lottery = [*config.visits.offer.starts, WAITING], block.referrals.phase >= 0
+    phases = [names[place] for place in block.referrals.phase[in_lottery]]
+    return pd.DataFrame({"unit": block.student[in_lottery], "stratum": block.district_code, "phase": phases})
 
 
 def truth_sums(block: Block, config: SimulationConfig) -> pd.DataFrame:
@@ -201,9 +201,9 @@ def outcome_truth(block: Block, config: SimulationConfig) -> pd.DataFrame:
     rows["gap"] = 100 * (rows["value"] - outcome_rows(block, config, block.absent_without)["value"]) / rows["of"]
     rows["cohort"] = block.cohort[rows["who"]].astype("datetime64[s]")
     months = {name: rows[name].dt.year * 12 + rows[name].dt.month for name in ("period_start", "period_end", "cohort")}
-    since, ended = months["period_start"] - months["cohort"], months["period_end"] - months["cohort"]
+    since, end = months["period_start"] - months["cohort"], months["period_end"] - months["cohort"]
     last = rows["outcome"] == "enrolled"
-    after = rows[(since > 0) & (~last | (ended <= WITHIN))].sort_values("period_end", kind="stable")
+    after = rows[(since > 0) & (~last | (end <= WITHIN))].sort_values("period_end", kind="stable")
     ends = {name: after[after["outcome"] == name].groupby("who")["gap"] for name in after["outcome"].unique()}
     gaps = {name: own.last() if name == "enrolled" else own.first() for name, own in ends.items()}
     return pd.DataFrame(

@@ -155,7 +155,7 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
     except OSError as error:
         raise BadInput(f"The folder {str(out.parent)!r} cannot be made: {error.strerror}. Choose another.") from None
     files, sums, faults, totals = Simulation.at(out), [], Counter[str](), Counter[str]()
-    drawn = []
+    lists = []
     gains = []
     with (
         _parquet(files.panel, PANEL) as add_rows,
@@ -171,7 +171,7 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
             add_outcomes(outcome_rows(block, config, block.absent))
             gains.append(outcome_truth(block, config))
             sums.append(truth_sums(block, config))
-            drawn.append(draw_list(block, config))
+            lists.append(draw_list(block, config))
             faults.update(counts)
             totals.update(rows=len(rows), students=len(block.student), visited=int(block.referrals.completed.sum()))
     truth = truth_table(pd.concat(sums)).assign(simulated=True)
@@ -179,10 +179,10 @@ def write_simulation(out: Path, config: SimulationConfig) -> Simulation:
     _write_outcome_truth(files.outcome_truth, pd.concat(gains))
     files.draw.unlink(missing_ok=True)
     if config.visits.offer is not None:
-        write_text_atomic(files.draw, "# SIMULATED\n" + pd.concat(drawn).to_csv(index=False, lineterminator="\n"))
-    made = {"simulated": True, "key": _key(config), **totals, "dirt": faults, "null_district": config.null_code}
-    made["config"] = config.model_dump(mode="json")
-    write_text_atomic(files.manifest, json.dumps(made, indent=2) + "\n")
+        write_text_atomic(files.draw, "# SIMULATED\n" + pd.concat(lists).to_csv(index=False, lineterminator="\n"))
+    manifest = {"simulated": True, "key": _key(config), **totals, "dirt": faults, "null_district": config.null_code}
+    manifest["config"] = config.model_dump(mode="json")
+    write_text_atomic(files.manifest, json.dumps(manifest, indent=2) + "\n")
     return files
 
 
@@ -198,7 +198,7 @@ def default_simulation(config: SimulationConfig | None = None, folder: Path | No
     files = Simulation.at((folder or paths.derived() / "simulated") / "students.parquet")
     parts = (files.panel, files.visits, files.truth, files.manifest, files.outcomes, files.outcome_truth)
     if all(part.is_file() for part in parts):
-        made = json.loads(files.manifest.read_text(encoding="utf-8"))
-        if made.get("key") == _key(settings):
+        manifest = json.loads(files.manifest.read_text(encoding="utf-8"))
+        if manifest.get("key") == _key(settings):
             return files
     return write_simulation(files.panel, settings)

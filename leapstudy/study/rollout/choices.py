@@ -80,10 +80,12 @@ def two_questions(question: str, outcome: str) -> str:
     'the question names attendance, but chronic a'
     """
     primary = outcome.replace("_", " ")
-    named = [name for name in NAMED if name in question.lower()]
-    if not named or any(name in primary for name in named):
+    outcomes = [name for name in NAMED if name in question.lower()]
+    if not outcomes or any(name in primary for name in outcomes):
         return ""
-    return f"the question names {' and '.join(named)}, but {primary} is the primary outcome: ask about {primary} alone"
+    return (
+        f"the question names {' and '.join(outcomes)}, but {primary} is the primary outcome: ask about {primary} alone"
+    )
 
 
 class StudentRule(Part):
@@ -164,8 +166,8 @@ class Rollout(Part):
             raise ValueError(
                 f"phases of units are called by their first school year, such as 2031-32; {odd[0]!r} is none"
             )
-        if told := two_questions(self.question, self.outcome):
-            raise ValueError(told)
+        if fault := two_questions(self.question, self.outcome):
+            raise ValueError(fault)
         if (self.track == "students") == (self.months_after is None):
             raise ValueError(MONTHS)
         if WAITING in self.phases:
@@ -177,9 +179,9 @@ class Rollout(Part):
 
     def _sizes_of_outcomes(self) -> None:
         """Refuse an effect that matters of an outcome that nobody has, and none of one that will be tried."""
-        named = self.budget.matters_pp if isinstance(self.budget.matters_pp, dict) else {}
-        legal = [*get_args(Outcome), *load_state().outcomes] if named else []
-        for name in named:
+        sizes = self.budget.matters_pp if isinstance(self.budget.matters_pp, dict) else {}
+        legal = [*get_args(Outcome), *load_state().outcomes] if sizes else []
+        for name in sizes:
             if name not in legal:
                 raise bad_value("outcome of budget.matters_pp", name, legal)
         for name in (self.outcome, *getattr(self.scenarios, self.track)):
@@ -228,11 +230,11 @@ def promised(students: StudentRollout) -> tuple[date | None, str]:
 
     Those of `params/students.yml`; where it is silent, those of `params/rollout.yml`, from which the draw was made.
     """
-    opened, question = students.outcomes_from, students.promised
-    if (opened and question) or not (paths.params() / FILE).is_file():
-        return opened, question
+    opens, question = students.outcomes_from, students.promised
+    if (opens and question) or not (paths.params() / FILE).is_file():
+        return opens, question
     plan = load_rollout()
-    return opened or (date.fromisoformat(plan.analysis_from) if plan.analysis_from else None), question or plan.question
+    return opens or (date.fromisoformat(plan.analysis_from) if plan.analysis_from else None), question or plan.question
 
 
 def load_rollout() -> Rollout:
@@ -257,13 +259,13 @@ def asked(track: str = "", dollars: float | None = None) -> Rollout:
     BadInput
         As `load_rollout`, and for a track that is none.
     """
-    chosen = load_rollout()
+    rollout = load_rollout()
     if track:
         check_option("track", track, Track)
-    if track and track != chosen.track:
-        outcomes = getattr(chosen.scenarios, track) or (chosen.outcome,)
+    if track and track != rollout.track:
+        outcomes = getattr(rollout.scenarios, track) or (rollout.outcome,)
         months = HALF_YEAR if track == "students" else None
-        chosen = chosen.model_copy(update={"track": track, "outcome": outcomes[0], "months_after": months})
+        rollout = rollout.model_copy(update={"track": track, "outcome": outcomes[0], "months_after": months})
     if dollars is None:
-        return chosen
-    return chosen.model_copy(update={"budget": chosen.budget.model_copy(update={"dollars": dollars})})
+        return rollout
+    return rollout.model_copy(update={"budget": rollout.budget.model_copy(update={"dollars": dollars})})

@@ -35,14 +35,14 @@ def rates(data: StudyData, outcome: str) -> pd.DataFrame:
     """
     if outcome not in data.state.outcomes:
         raise bad_value("outcome", outcome, data.state.outcomes)
-    declared = data.state.outcomes[outcome]
-    if declared.long is not None:
+    item = data.state.outcomes[outcome]
+    if item.long is not None:
         series = load_long_series(data.state, outcome, pd.Index(data.districts["district_code"]))
-        return series.rates.drop(columns=[year for year in declared.long.shown if year in series.rates])
+        return series.rates.drop(columns=[year for year in item.long.shown if year in series.rates])
     if (own := data.table_of(outcome)) is not None:
         return own.rows.pivot(index="district_code", columns="year", values="percent")
     rows = data.attendance
-    rows = rows[(rows["edition"] == data.state.usual("editions")) & (rows["group"] == declared.group)]
+    rows = rows[(rows["edition"] == data.state.usual("editions")) & (rows["group"] == item.group)]
     rows = rows[rows["measure"].str.startswith("final")]
     return 100 * rows.pivot(index="district_code", columns="year", values="rate")
 
@@ -70,33 +70,33 @@ def eligible_units(data: StudyData, where: Where) -> pd.DataFrame:
             if year not in table:
                 raise bad_value(f"school year of {outcome}", year, table.columns)
             units = units.assign(**{column: units["district_code"].map(table[year])})
-    found = units[rule_mask(units, where) & ~units["district_code"].isin(data.starts)]
-    if len(found) < 2:
-        units = counted(len(found), *data.state.unit.noun["en"])
-        verb = "meets" if len(found) == 1 else "meet"
+    eligible = units[rule_mask(units, where) & ~units["district_code"].isin(data.starts)]
+    if len(eligible) < 2:
+        units = counted(len(eligible), *data.state.unit.noun["en"])
+        verb = "meets" if len(eligible) == 1 else "meet"
         raise BadInput(f"Only {units} {verb} the rule ({rule_words(where)}). Widen `eligible:` in rollout.yml.")
-    return found
+    return eligible
 
 
 def rule_words(where: Where) -> str:
     """Return a rule over units in words: outcomes and columns as the study calls them, figures with their unit."""
-    told = []
-    for column, wanted in where.items():
-        name, unit = _named(column)
-        if isinstance(wanted, AtLeast):
-            told.append(f"{name} at least {wanted.at_least:{FIGURE}}{unit}")
-        elif isinstance(wanted, AtMost):
-            told.append(f"{name} at most {wanted.at_most:{FIGURE}}{unit}")
-        elif isinstance(wanted, bool):
-            told.append(f"{name}: {'yes' if wanted else 'no'}")
-        elif isinstance(wanted, tuple):
-            told.append(f"{name} is {', '.join(wanted)}")
+    clauses = []
+    for column, condition in where.items():
+        name, unit = _name_and_unit(column)
+        if isinstance(condition, AtLeast):
+            clauses.append(f"{name} at least {condition.at_least:{FIGURE}}{unit}")
+        elif isinstance(condition, AtMost):
+            clauses.append(f"{name} at most {condition.at_most:{FIGURE}}{unit}")
+        elif isinstance(condition, bool):
+            clauses.append(f"{name}: {'yes' if condition else 'no'}")
+        elif isinstance(condition, tuple):
+            clauses.append(f"{name} is {', '.join(condition)}")
         else:
-            told.append(f"{name} is {wanted if isinstance(wanted, str) else f'{wanted:{FIGURE}}{unit}'}")
-    return "; ".join(told) or f"every {unit_noun()}"
+            clauses.append(f"{name} is {condition if isinstance(condition, str) else f'{condition:{FIGURE}}{unit}'}")
+    return "; ".join(clauses) or f"every {unit_noun()}"
 
 
-def _named(column: str) -> tuple[str, str]:
+def _name_and_unit(column: str) -> tuple[str, str]:
     """Return what a rule's column is called, and the unit behind its figures (empty where it is told, or has none)."""
     state = load_state()
     outcome, _, year = column.rpartition(" ")
@@ -118,16 +118,16 @@ def unit_strata(units: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
 
 def students_before(settings: StudentSettings | None = None) -> StudentData:
     """Open the attendance files of `params/students.yml`, with the visit log where there is one already."""
-    chosen = settings or load_settings()
-    files = input_files(chosen, before=True)
+    choices = settings or load_settings()
+    files = input_files(choices, before=True)
     return open_students(
         files["attendance"],
         visits=files.get("visits"),
-        how=chosen.reading,
-        shape=chosen.shape or None,
+        how=choices.reading,
+        shape=choices.shape or None,
         known_districts=tuple(load_study(started=False).districts["district_code"]),
         roster=files.get("roster"),
-        max_unmatched=chosen.max_unmatched,
+        max_unmatched=choices.max_unmatched,
         inside=False,
     )
 
@@ -151,10 +151,10 @@ def enrolled(data: StudyData, units: pd.DataFrame) -> tuple[float, str]:
 
 def units_sentence(data: StudyData, where: Where) -> str:
     """Return how many units and students meet the rule, in a sentence."""
-    found = eligible_units(data, where)
-    students, year = enrolled(data, found)
+    eligible = eligible_units(data, where)
+    students, year = enrolled(data, eligible)
     size = f" with {students:,.0f} students ({year})" if students else ""
-    units = counted(len(found), *data.state.unit.noun["en"])
+    units = counted(len(eligible), *data.state.unit.noun["en"])
     return f"{units}{size} may be drawn: {rule_words(where)}; without a start until now."
 
 

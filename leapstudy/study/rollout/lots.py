@@ -73,8 +73,8 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
     plan = plan_for(chosen)
     strata, rule, own = _who(chosen, out, settings or load_settings(), plan.get("decided_after", ""))
     strata = merged(strata, chosen)
-    drawn = draw(strata, chosen.places(len(strata)), chosen.seed)
-    text, number = list_text(drawn), len(before) + 1
+    assignment = draw(strata, chosen.places(len(strata)), chosen.seed)
+    text, number = list_text(assignment), len(before) + 1
     record = DrawRecord(
         made_at=f"{today:%Y-%m-%d %H:%M} UTC",
         track=chosen.track,
@@ -83,8 +83,8 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
         seed=chosen.seed,
         announced=chosen.announced,
         phases=chosen.places(len(strata)),
-        n_units=len(drawn),
-        waiting=sum(item.phase == WAITING for item in drawn),
+        n_units=len(assignment),
+        waiting=sum(item.phase == WAITING for item in assignment),
         list_sha256=sha256_bytes(text.encode()),
         plan_sha256=plan.get("frozen", ""),
         previous_sha256=before[-1].sha256 if before else "",
@@ -101,12 +101,12 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
     write = _write_private if private else write_text_atomic
     write(path, text)
     if own:
-        write(folder / OWN.format(number=number), _own_text(drawn, own))
+        write(folder / OWN.format(number=number), _own_text(assignment, own))
     append(record)
-    return Lottery(record, path, private, sum(item.stratum == JOINED for item in drawn))
+    return Lottery(record, path, private, sum(item.stratum == JOINED for item in assignment))
 
 
-def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: date) -> None:
+def _check(plan: Rollout, before: tuple[DrawRecord, ...], reason: str, today: date) -> None:
     if before and not reason.strip():
         raise BadInput(
             f"There is a draw on record already, made {before[-1].made_at}. A second one can be used to draw until the "
@@ -114,13 +114,13 @@ def _check(chosen: Rollout, before: tuple[DrawRecord, ...], reason: str, today: 
             "first, whose list no analysis goes by then, unless the reason says (set off by punctuation from other "
             f"words): draw_{len(before)} stays."
         )
-    if not chosen.seed.strip() or not chosen.announced:
+    if not plan.seed.strip() or not plan.announced:
         raise BadInput(
             "A draw needs a seed that nobody could choose: in params/rollout.yml write under `announced:` the date on "
             "which you told where the number will come from, and under `seed:` the number once it is known."
         )
-    if date.fromisoformat(chosen.announced) > today:
-        raise BadInput(f"The seed is said to be announced on {chosen.announced}, which is still to come.")
+    if date.fromisoformat(plan.announced) > today:
+        raise BadInput(f"The seed is said to be announced on {plan.announced}, which is still to come.")
 
 
 def begun(made_at: str, starts: Mapping[str, str], track: Track) -> str:
@@ -128,10 +128,10 @@ def begun(made_at: str, starts: Mapping[str, str], track: Track) -> str:
     made within; empty for none.
     """
     kind: Period = "month" if track == "students" else "school year"
-    found = {phase: lateness(made_at, start, kind) for phase, start in starts.items()}
-    late = [f"{phase!r} in {starts[phase]}" for phase, how in found.items() if how == "after"]
+    lateness_of = {phase: lateness(made_at, start, kind) for phase, start in starts.items()}
+    late = [f"{phase!r} in {starts[phase]}" for phase, how in lateness_of.items() if how == "after"]
     if not late:
-        within = [f"{phase!r} ({starts[phase]})" for phase, how in found.items() if how == "within"]
+        within = [f"{phase!r} ({starts[phase]})" for phase, how in lateness_of.items() if how == "within"]
         return WITHIN.format(kind=kind, phases=", ".join(within)) if within else ""
     where = (
         "`starts:` under `rollout:` in params/students.yml" if track == "students" else f"`phases:` in params/{FILE}"
@@ -143,19 +143,19 @@ def begun(made_at: str, starts: Mapping[str, str], track: Track) -> str:
 
 
 def _who(
-    chosen: Rollout, out: Path | None, settings: StudentSettings, planned: str
+    plan: Rollout, out: Path | None, settings: StudentSettings, first_month: str
 ) -> tuple[dict[str, str], str, dict[str, str]]:
     """Return unit -> stratum, the rule in words, and pseudonym -> own number where the files hold own numbers."""
-    if chosen.track == "units":
-        where = chosen.eligible.units
+    if plan.track == "units":
+        where = plan.eligible.units
         units = eligible_units(load_study(started=False), where)
-        return unit_strata(units, chosen.strata.units), rule_words(where), {}
+        return unit_strata(units, plan.strata.units), rule_words(where), {}
     _check_private(out)
-    data, asked = students_before(settings), chosen.eligible.students
-    month = asked.month or planned or months(data)[-1]
+    data, eligible = students_before(settings), plan.eligible.students
+    month = eligible.month or first_month or months(data)[-1]
     mark = "SIMULATED students, " if data.simulated else ""
-    strata = eligible_ids(data, asked.rule, month, chosen.strata.students)
-    return strata, f"{mark}{asked.rule.words()}, up to {month}", own_numbers(settings, frozenset(strata))
+    strata = eligible_ids(data, eligible.rule, month, plan.strata.students)
+    return strata, f"{mark}{eligible.rule.words()}, up to {month}", own_numbers(settings, frozenset(strata))
 
 
 def _check_private(out: Path | None) -> None:
@@ -169,8 +169,8 @@ def _check_private(out: Path | None) -> None:
 
 def merged(strata: Mapping[str, str], chosen: Rollout) -> dict[str, str]:
     """Return unit -> stratum with the strata joined that are too small for a lottery of their own."""
-    joined = small_strata(Counter(strata.values()), chosen.shares(len(strata))) if len(strata) > 1 else frozenset()
-    return {unit: JOINED if of in joined else of for unit, of in strata.items()}
+    small = small_strata(Counter(strata.values()), chosen.shares(len(strata))) if len(strata) > 1 else frozenset()
+    return {unit: JOINED if of in small else of for unit, of in strata.items()}
 
 
 def list_text(drawn: tuple[Drawn, ...]) -> str:
@@ -178,8 +178,8 @@ def list_text(drawn: tuple[Drawn, ...]) -> str:
     return _csv(HEADER, [(item.unit, item.stratum, item.rank, item.phase) for item in drawn])
 
 
-def _own_text(drawn: tuple[Drawn, ...], own: Mapping[str, str]) -> str:
-    return _csv(("own_number", "unit", "phase"), [(own[item.unit], item.unit, item.phase) for item in drawn])
+def _own_text(assignment: tuple[Drawn, ...], own: Mapping[str, str]) -> str:
+    return _csv(("own_number", "unit", "phase"), [(own[item.unit], item.unit, item.phase) for item in assignment])
 
 
 def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
@@ -223,7 +223,7 @@ def write_starts(path: Path) -> tuple[str, str, int, int]:
         As `last_draw` and `starts_of`; for a list of students or one elsewhere; where a unit of the draw has another
         start already. Nothing is written then.
     """
-    record, drawn = read_draw(path)
+    record, assignment = read_draw(path)
     if record.track != "units" or paths.real(path).parent != paths.params().resolve():
         raise BadInput(
             f"{path.name} is no list of units in params/: starts are those of districts or schools, and the list that "
@@ -231,24 +231,24 @@ def write_starts(path: Path) -> tuple[str, str, int, int]:
         )
     last_draw(path, "units")
     state = load_state()
-    there = read_register(state)
-    start_of, phase_of = {item.code: item.start for item in there}, {item.unit: item.phase for item in drawn}
+    register = read_register(state)
+    start_of, phase_of = {item.code: item.start for item in register}, {item.unit: item.phase for item in assignment}
     if other := [unit for unit, start in start_of.items() if unit in phase_of and phase_of[unit] != start]:
         raise BadInput(
             f"{state.program.starts} gives {', '.join(other[:5])} another start than {path.name} drew. Take "
             f"{'it' if len(other) == 1 else 'them'} out by hand, then: leapstudy data pin {state.program.starts}"
         )
     newest = newest_figures(state)
-    started = [item for item in drawn if item.phase != WAITING and item.phase <= newest]
-    later = sum(item.phase != WAITING and item.phase > newest for item in drawn)
-    if not started:
+    starters = [item for item in assignment if item.phase != WAITING and item.phase <= newest]
+    later = sum(item.phase != WAITING and item.phase > newest for item in assignment)
+    if not starters:
         return state.program.starts, path.name, 0, later
-    rows = [(item.code, item.start, item.end, item.source) for item in there]
-    told = f"{path.name}, drawn {record.made_at}"
-    rows += [(item.unit, item.phase, "", told) for item in started if item.unit not in start_of]
+    rows = [(item.code, item.start, item.end, item.source) for item in register]
+    origin = f"{path.name}, drawn {record.made_at}"
+    rows += [(item.unit, item.phase, "", origin) for item in starters if item.unit not in start_of]
     frame, file = pd.DataFrame(rows, columns=list(COLUMNS)), paths.raw() / state.program.starts
     starts_of(frame, state)
     content = as_csv(frame)
     write_bytes_atomic(file, content)
     pin(file.parent, {file.name: sha256_bytes(content)})
-    return state.program.starts, path.name, len(started), later
+    return state.program.starts, path.name, len(starters), later

@@ -82,18 +82,18 @@ def draws() -> tuple[DrawRecord, ...]:
     if not file.is_file():
         return ()
     try:
-        found = tuple(DrawRecord(**item) for item in json.loads(read_text(file)))
+        records = tuple(DrawRecord(**item) for item in json.loads(read_text(file)))
     except (ValueError, TypeError, RecursionError):
         raise BadInput(f"{file.name} is no record of draws. Restore it from version control.") from None
     before = ""
-    for number, item in enumerate(found, 1):
+    for number, item in enumerate(records, 1):
         if item.sha256 != item.digest() or item.previous_sha256 != before:
             raise BadInput(
                 f"Draw {number} in {file.name} was changed after it was made, or one before it was taken out. "
                 "Restore the file from version control: a lottery can be trusted only if its record is whole."
             )
         before = item.sha256
-    return found
+    return records
 
 
 def append(record: DrawRecord) -> None:
@@ -115,16 +115,16 @@ def read_draw(path: Path) -> tuple[DrawRecord, tuple[Drawn, ...]]:
     try:
         text = path.read_text(encoding="utf-8")
         rows = list(csv.DictReader(io.StringIO(text)))
-        drawn = tuple(Drawn(row["unit"], row["stratum"], int(row["rank"]), row["phase"]) for row in rows)
+        assignment = tuple(Drawn(row["unit"], row["stratum"], int(row["rank"]), row["phase"]) for row in rows)
     except (OSError, UnicodeDecodeError, KeyError, ValueError, csv.Error):
         raise BadInput(f"{path.name} is no list of a draw: it needs the columns {', '.join(HEADER)}.") from None
     digest = sha256_bytes(text.encode())
     record = next((item for item in reversed(draws()) if item.list_sha256 == digest), None)
     if record is None:
         raise BadInput(f"No draw on record has the list {path.name} (SHA-256 {digest[:12]}...): it was changed.")
-    if draw({item.unit: item.stratum for item in drawn}, record.phases, record.seed) != drawn:
+    if draw({item.unit: item.stratum for item in assignment}, record.phases, record.seed) != assignment:
         raise BadInput(f"The seed on record does not give the list {path.name}: it is not the draw of that seed.")
-    return record, drawn
+    return record, assignment
 
 
 def last_draw(path: Path, track: "Track") -> DrawRecord | None:
@@ -136,14 +136,14 @@ def last_draw(path: Path, track: "Track") -> DrawRecord | None:
         As `read_draw`; for a list of the other track, and for one that a later draw replaced: it stays only where the
         reason of the last one says so, in words set off from others (``draw_1 stays; a second year``).
     """
-    made = draws()
-    if all(item.track != track for item in made):
+    records = draws()
+    if all(item.track != track for item in records):
         return None
     record, _ = read_draw(path)
     if record.track != track:
         raise BadInput(f"{path.name} is a list of {record.track}, and a list of {track} is asked for.")
-    number = made.index(record) + 1
-    last = next(item for item in reversed(made) if item.track == track)
+    number = records.index(record) + 1
+    last = next(item for item in reversed(records) if item.track == track)
     if last != record and not _stays(number, last.reason):
         raise BadInput(
             f"{path.name} was replaced by the draw of {last.made_at} ({last.reason}): no analysis goes by it. Name the "
@@ -166,11 +166,11 @@ def lateness(made_at: str, start: str, kind: Period) -> Late:
 
     Where `first:` of params/students.yml lies in it, the start is that day.
     """
-    made, begin, end = date.fromisoformat(made_at[:10]), period_begin(start, kind), period_end(start, kind)
+    day, begin, end = date.fromisoformat(made_at[:10]), period_begin(start, kind), period_end(start, kind)
     first = load_settings().rollout.first
     if first and begin <= first <= end:
         begin = end = first
-    return "after" if made > end else "within" if made > begin else ""
+    return "after" if day > end else "within" if day > begin else ""
 
 
 def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month") -> str:
@@ -184,7 +184,7 @@ def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month
     record = last_draw(path, track)
     if record is None:
         return "not on record in this workspace (params/draws.json): it cannot be drawn again from here"
-    made = [item for item in draws() if item.track == track]
+    records = [item for item in draws() if item.track == track]
     again = f", drawn again because: {record.reason}" if record.reason else ""
     late = {
         "": "",
@@ -193,7 +193,7 @@ def on_record(path: Path, track: "Track", first: str = "", kind: Period = "month
     }[lateness(record.made_at, first, kind) if first else ""]
     plan = "a plan was frozen before it" if record.plan_sha256 else "no plan was frozen before it"
     return (
-        f"draw {made.index(record) + 1} of {len(made)} on record, {record.made_at}{again}{late}; {plan}; "
+        f"draw {records.index(record) + 1} of {len(records)} on record, {record.made_at}{again}{late}; {plan}; "
         f"seed {record.seed!r}, announced {record.announced}; list SHA-256 {record.list_sha256[:12]}, given again"
     )
 
@@ -218,7 +218,7 @@ def require_units_open(data: StudyData) -> None:
 def closed_from(data: StudyData) -> str:
     """Return the first school year of which outcomes by who was drawn are closed; empty where none are."""
     plan = _plan_of_lots(data)
-    if not plan or ((opened := _opened(plan)) and opened <= date.today()):
+    if not plan or ((opens := _opened(plan)) and opens <= date.today()):
         return ""
     phases = plan["choices"]["phases"]
     return min(phases) if all(map(is_year, phases)) else "0"  # a name says no year: every one is closed
@@ -227,10 +227,10 @@ def closed_from(data: StudyData) -> str:
 def _plan_of_lots(data: StudyData) -> dict[str, Any]:
     """Return the frozen plan of units that drew lots, once figures reach their first start; empty otherwise."""
     lottery = data.state.program.lottery
-    named = lottery is not None and bool(lottery.draw)
-    if lottery is None or not (named or any(item.track == "units" for item in draws())):
+    has_draw = lottery is not None and bool(lottery.draw)
+    if lottery is None or not (has_draw or any(item.track == "units" for item in draws())):
         return {}
-    if named:
+    if has_draw:
         last_draw(paths.params() / lottery.draw, "units")
     from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
 
@@ -279,7 +279,7 @@ def lots_told(state: State, starts: Mapping[str, str]) -> Lots | None:
     from leapstudy.study.rollout.written_plan import kept_plan  # imports the engine of students
 
     path, plan = paths.params() / state.program.lottery.draw, kept_plan()
-    told = on_record(path, "units", min(starts.values(), default=""), "school year")
+    sentence = on_record(path, "units", min(starts.values(), default=""), "school year")
     if not plan or not any(item.plan_sha256 == plan["frozen"] for item in draws() if item.track == "units"):
-        return Lots(told, "", "")
-    return Lots(told, plan["choices"]["question"], plan["choices"]["analysis_from"])
+        return Lots(sentence, "", "")
+    return Lots(sentence, plan["choices"]["question"], plan["choices"]["analysis_from"])

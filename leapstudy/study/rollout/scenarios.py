@@ -135,69 +135,69 @@ def design(chosen: Rollout, settings: StudentSettings | None = None) -> Design:
     return _of_students(chosen, students_before(settings)) if chosen.track == "students" else _of_units(chosen)
 
 
-def _of_students(chosen: Rollout, data: StudentData) -> Design:
-    asked, budget = chosen.eligible.students, chosen.budget
-    decisions = past_decisions(data, chosen.followed, asked.window)[-WINDOWS:]
-    before = past(data, asked.rule, decisions, chosen.followed, chosen.strata.students)
-    month = asked.month or months(data)[-1]
-    n = len(eligible_ids(data, asked.rule, month, ()))
-    bought = reach(budget.dollars, budget.per_visited_student, budget.met, n)
+def _of_students(plan: Rollout, data: StudentData) -> Design:
+    eligible, budget = plan.eligible.students, plan.budget
+    decisions = past_decisions(data, plan.followed, eligible.window)[-WINDOWS:]
+    before = past(data, eligible.rule, decisions, plan.followed, plan.strata.students)
+    month = eligible.month or months(data)[-1]
+    n = len(eligible_ids(data, eligible.rule, month, ()))
+    affordable_reach = reach(budget.dollars, budget.per_visited_student, budget.met, n)
 
     def windows(outcome: str, phases: int) -> Windows:
         """Return the stretches of past periods as long as the phases."""
-        return [_alike(item, outcome, phases, n, chosen.seed_number) for item in before]
+        return [_alike(item, outcome, phases, n, plan.seed_number) for item in before]
 
-    tried, refused = _tries(
-        chosen,
-        chosen.scenarios.students,
+    scenarios, reasons = _tries(
+        plan,
+        plan.scenarios.students,
         windows,
         coverage=lambda share: budget.met,
-        affordable=lambda share: share * n <= bought.offered,
+        affordable=lambda share: share * n <= affordable_reach.offered,
     )
     return Design(
-        chosen=chosen,
-        eligible=students_sentence(data, asked.rule, month, n),
+        chosen=plan,
+        eligible=students_sentence(data, eligible.rule, month, n),
         n_eligible=n,
-        reach=bought,
-        past=_past_words(chosen, decisions, school_months_after(months(data), month, chosen.followed)),
-        scenarios=tried,
-        refused=refused,
+        reach=affordable_reach,
+        past=_past_words(plan, decisions, school_months_after(months(data), month, plan.followed)),
+        scenarios=scenarios,
+        refused=reasons,
         simulated=data.simulated,
     )
 
 
-def _past_words(chosen: Rollout, decisions: Sequence[str], planned: Sequence[str]) -> str:
+def _past_words(plan: Rollout, decisions: Sequence[str], plan_months: Sequence[str]) -> str:
     """Return which decisions were dealt into, when visits begin there, and whether those planned begin later."""
-    told = (
-        f"decisions after {', '.join(decisions)}, each with {chosen.followed} school months after it, visits from the "
+    words = (
+        f"decisions after {', '.join(decisions)}, each with {plan.followed} school months after it, visits from the "
         "first of them on, later phases spread evenly"
     )
-    first = min(chosen.starts(load_settings().rollout.starts).values(), default="")
-    if first <= planned[0]:
-        return told
-    return f"{told}. Your own visits begin in {first}, later than {planned[0]}: fewer months with visits find less"
+    first = min(plan.starts(load_settings().rollout.starts).values(), default="")
+    if first <= plan_months[0]:
+        return words
+    return f"{words}. Your own visits begin in {first}, later than {plan_months[0]}: fewer months with visits find less"
 
 
 def _tries(
-    chosen: Rollout,
+    plan: Rollout,
     outcomes: Sequence[str],
     windows: Callable[[str, int], Windows],
     coverage: Callable[[float], float],
     affordable: Callable[[float], bool],
 ) -> tuple[tuple[Scenario, ...], tuple[str, ...]]:
     """Return every scenario that can be dealt, and why each other one cannot."""
-    tries, tried, refused = chosen.scenarios, [], []
+    tries, scenarios, reasons = plan.scenarios, [], []
     for outcome, phases, share in product(outcomes, tries.phases, tries.offered):
         starts = {1 + k: share / phases for k in range(phases)}
         try:
             past_ones = windows(outcome, phases)
-            dealt = deal(past_ones, starts, chosen.seed_number, deals=tries.deals)
+            dealt = deal(past_ones, starts, plan.seed_number, deals=tries.deals)
         except BadInput as error:
-            refused.append(f"{outcome}, {percent(share, 0)} offered in {counted(phases, 'phase')}: {error}")
+            reasons.append(f"{outcome}, {percent(share, 0)} offered in {counted(phases, 'phase')}: {error}")
             continue
-        tried.append(
+        scenarios.append(
             Scenario(
-                track=chosen.track,
+                track=plan.track,
                 outcome=outcome,
                 offered=share,
                 phases=phases,
@@ -208,9 +208,9 @@ def _tries(
                 dealt=dealt,
             )
         )
-    if not tried:
-        raise BadInput("No scenario can be dealt into the past. " + " ".join(refused))
-    return tuple(tried), tuple(refused)
+    if not scenarios:
+        raise BadInput("No scenario can be dealt into the past. " + " ".join(reasons))
+    return tuple(scenarios), tuple(reasons)
 
 
 def _alike(item: Past, outcome: str, phases: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -222,29 +222,29 @@ def _alike(item: Past, outcome: str, phases: int, n: int, seed: int) -> tuple[np
     return values, strata
 
 
-def _of_units(chosen: Rollout) -> Design:
-    data, budget = load_study(started=False), chosen.budget
-    units = eligible_units(data, chosen.eligible.units)
-    strata, students = unit_strata(units, chosen.strata.units), enrolled(data, units)[0]
-    bought = reach(budget.dollars, budget.per_visited_student, 1.0, max(int(students), 1))
-    if not chosen.scenarios.units:
+def _of_units(plan: Rollout) -> Design:
+    data, budget = load_study(started=False), plan.budget
+    units = eligible_units(data, plan.eligible.units)
+    strata, students = unit_strata(units, plan.strata.units), enrolled(data, units)[0]
+    affordable_reach = reach(budget.dollars, budget.per_visited_student, 1.0, max(int(students), 1))
+    if not plan.scenarios.units:
         raise bad_value("list of outcomes under scenarios:", (), data.state.outcomes, "Name one or more.")
-    tried, refused = _tries(
-        chosen,
-        chosen.scenarios.units,
+    scenarios, reasons = _tries(
+        plan,
+        plan.scenarios.units,
         lambda outcome, phases: _past_years(data, outcome, strata, phases),
-        coverage=lambda share: min(bought.visited / (share * students), 1.0) if students else 1.0,
-        affordable=lambda share: bought.visited > 0,
+        coverage=lambda share: min(affordable_reach.visited / (share * students), 1.0) if students else 1.0,
+        affordable=lambda share: affordable_reach.visited > 0,
     )
-    years = {name: list(_clean(data, name).columns) for name in chosen.scenarios.units}
+    years = {name: list(_clean(data, name).columns) for name in plan.scenarios.units}
     return Design(
-        chosen=chosen,
-        eligible=units_sentence(data, chosen.eligible.units),
+        chosen=plan,
+        eligible=units_sentence(data, plan.eligible.units),
         n_eligible=len(units),
-        reach=bought,
+        reach=affordable_reach,
         past="; ".join(f"{data.state.outcomes[name].words}: {own[0]} to {own[-1]}" for name, own in years.items()),
-        scenarios=tried,
-        refused=refused,
+        scenarios=scenarios,
+        refused=reasons,
         simulated=False,
         whom=VISITED if students else AVERAGE,
     )
@@ -252,9 +252,9 @@ def _of_units(chosen: Rollout) -> Design:
 
 def _clean(data: StudyData, outcome: str) -> pd.DataFrame:
     """Return the figures of the school years that the study uses, before starts are unknown or outcomes are closed."""
-    table, gap, closed = rates(data, outcome), data.state.calendar.gap, closed_from(data)
+    table, gap, first_closed = rates(data, outcome), data.state.calendar.gap, closed_from(data)
     years = [year for year in table.columns if year <= data.state.program.clean_until and year not in gap]
-    return table[[year for year in years if not closed or year < closed]]
+    return table[[year for year in years if not first_closed or year < first_closed]]
 
 
 def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases: int) -> Windows:

@@ -83,13 +83,13 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
             f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
-    last, named = _measured(chosen)
+    last, plan_months = _measured(chosen)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
         "reason": reason.strip(),
         "decided_after": last,
-        **({"months": list(named)} if named else {}),
+        **({"months": list(plan_months)} if plan_months else {}),
         "choices": _choices(chosen),
         "analysis": ANALYSIS if chosen.track == "students" else ANALYSIS_OF_UNITS,
     }
@@ -99,28 +99,28 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
     return content
 
 
-def _measured(chosen: Rollout) -> tuple[str, tuple[str, ...]]:
+def _measured(lottery: Rollout) -> tuple[str, tuple[str, ...]]:
     """Return the period after which is decided and, of students, the months that are measured; refuse as `freeze`."""
-    if chosen.track == "students":
-        known = known_months()
-        last = chosen.eligible.students.month or known[-1]
-        named = school_months_after(known, last, chosen.followed)
-        _require_months(chosen, last, named)
-        return last, named
-    if not chosen.analysis_from:
+    if lottery.track == "students":
+        file_months = known_months()
+        last = lottery.eligible.students.month or file_months[-1]
+        plan_months = school_months_after(file_months, last, lottery.followed)
+        _require_months(lottery, last, plan_months)
+        return last, plan_months
+    if not lottery.analysis_from:
         raise BadInput(f"`analysis_from:` in params/{choices.FILE} names no day until which outcomes stay closed.")
-    last = newest_period(chosen.track, chosen.outcome)
-    _require_years(chosen, last)
+    last = newest_period(lottery.track, lottery.outcome)
+    _require_years(lottery, last)
     return last, ()
 
 
 def why_not_frozen(track: str) -> str:
     """Return why a plan of params/rollout.yml would not be frozen; empty where it would, is, or is of another track."""
-    chosen = choices.load_rollout()
-    if chosen.track != track or kept_plan():
+    lottery = choices.load_rollout()
+    if lottery.track != track or kept_plan():
         return ""
     try:
-        _measured(chosen)
+        _measured(lottery)
     except BadInput as error:
         return str(error)
     return ""
@@ -141,42 +141,42 @@ def planned_months(plan: dict[str, Any], known: Sequence[str]) -> tuple[str, ...
     return school_months_after(known, plan["decided_after"], plan["choices"]["months_after"])
 
 
-def _require_months(chosen: Rollout, decided_after: str, named: Sequence[str]) -> None:
+def _require_months(lottery: Rollout, decided_after: str, plan_months: Sequence[str]) -> None:
     """Refuse a plan that measures before its visits begin, or opens outcomes before its months are over."""
     rollout = load_settings().rollout
-    span = f"the {chosen.followed} school months after {decided_after}, {named[0]} to {named[-1]}"
-    for phase, start in chosen.starts(rollout.starts).items():
-        if not decided_after < start <= named[-1]:
+    span = f"the {lottery.followed} school months after {decided_after}, {plan_months[0]} to {plan_months[-1]}"
+    for phase, start in lottery.starts(rollout.starts).items():
+        if not decided_after < start <= plan_months[-1]:
             raise BadInput(
                 f"Phase {phase!r} starts in {start}, and the plan measures over {span}. Let it start within them, or "
                 f"change `months_after:` in params/{choices.FILE}."
             )
-    opened, over = promised(rollout)[0], period_end(named[-1], "month")
-    if opened is None or opened <= over:
+    opens, over = promised(rollout)[0], period_end(plan_months[-1], "month")
+    if opens is None or opens <= over:
         raise BadInput(
-            f"Outcomes by who was drawn open on {opened or 'no day'}, and the plan measures over {span}. Give a day "
+            f"Outcomes by who was drawn open on {opens or 'no day'}, and the plan measures over {span}. Give a day "
             f"after {over} as `analysis_from:` in params/{choices.FILE}; `outcomes_from:` in params/students.yml goes "
             "before it."
         )
 
 
-def _require_years(chosen: Rollout, newest: str) -> None:
+def _require_years(lottery: Rollout, newest: str) -> None:
     """Refuse a plan of units whose first years have figures already, or that opens outcomes before they are over."""
-    if known := [phase for phase in chosen.phases if phase <= newest]:
+    if phases := [phase for phase in lottery.phases if phase <= newest]:
         raise BadInput(
-            f"Phase {known[0]!r} starts in a school year of which there are figures already: they reach {newest}. Let "
+            f"Phase {phases[0]!r} starts in a school year of which there are figures already: they reach {newest}. Let "
             f"every phase in params/{choices.FILE} start later."
         )
-    over = period_end(max(chosen.phases), "school year")
-    if date.fromisoformat(chosen.analysis_from) <= over:
+    over = period_end(max(lottery.phases), "school year")
+    if date.fromisoformat(lottery.analysis_from) <= over:
         raise BadInput(
-            f"Outcomes by who was drawn open on {chosen.analysis_from}, before the last phase's first year ends on "
+            f"Outcomes by who was drawn open on {lottery.analysis_from}, before the last phase's first year ends on "
             f"{over}. Give a day after it as `analysis_from:` in params/{choices.FILE}."
         )
 
 
-def _choices(chosen: Rollout) -> dict[str, Any]:
-    return chosen.model_dump(mode="json", exclude={*LATER, "scenarios"})
+def _choices(lottery: Rollout) -> dict[str, Any]:
+    return lottery.model_dump(mode="json", exclude={*LATER, "scenarios"})
 
 
 def kept_plan() -> dict[str, Any]:
@@ -215,8 +215,8 @@ def check_rollout() -> None:
 
 def require_one_question(primary: str, settings: StudentSettings) -> None:
     """Refuse a promise, quoted on the pages of a draw, of another outcome than the one that leads them."""
-    if settings.draw and (told := two_questions(promised(settings.rollout)[1], primary)):
-        raise BadInput(f"What was promised beforehand (params/students.yml or params/rollout.yml): {told}.")
+    if settings.draw and (fault := two_questions(promised(settings.rollout)[1], primary)):
+        raise BadInput(f"What was promised beforehand (params/students.yml or params/rollout.yml): {fault}.")
 
 
 def require_table(primary: str, settings: StudentSettings) -> None:
@@ -243,9 +243,9 @@ def primary_outcome() -> str:
     if plan and plan["choices"]["track"] == "students":
         return str(plan["choices"]["outcome"])
     if not plan and (paths.params() / choices.FILE).is_file():
-        chosen = choices.load_rollout()
-        if chosen.track == "students":
-            return chosen.outcome
+        lottery = choices.load_rollout()
+        if lottery.track == "students":
+            return lottery.outcome
     return ATTENDANCE
 
 
@@ -285,12 +285,12 @@ def planned_until(known: Sequence[str], last_start: str) -> tuple[str, str]:
     if not plan or plan["choices"]["track"] != "students":
         return "", "all of the files; no plan was frozen that names them"
     months_of_plan = planned_months(plan, known)
-    last, named = months_of_plan[-1], f"the {len(months_of_plan)} school months after {plan['decided_after']}"
+    last, span = months_of_plan[-1], f"the {len(months_of_plan)} school months after {plan['decided_after']}"
     if known[-1] < last:
-        return "", f"the plan names {named}; the files hold {len(set(known) & set(months_of_plan))} of them"
+        return "", f"the plan names {span}; the files hold {len(set(known) & set(months_of_plan))} of them"
     if last < last_start:
-        return "", f"the plan names {named}, which end before the last start: all of the files are used, a deviation"
-    return last, f"{named} that the plan names, to {last}"
+        return "", f"the plan names {span}, which end before the last start: all of the files are used, a deviation"
+    return last, f"{span} that the plan names, to {last}"
 
 
 def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
@@ -327,8 +327,8 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
 
 
 def _over(plan: dict[str, Any]) -> str:
-    named = plan.get("months")
-    span = f": {named[0]} to {named[-1]}" if named else ""
+    months = plan.get("months")
+    span = f": {months[0]} to {months[-1]}" if months else ""
     return f"{plan['choices']['months_after']} school months after the decision{span}"
 
 
