@@ -150,7 +150,7 @@ def pager_words(reading: Reading, lang: str) -> str:
 
 
 def period_words(text: str, period: str, say: dict[str, str]) -> str:
-    """Return a text with the months of student files as the page's language says them (``de 2023-09 a 2025-06``)."""
+    """Return a text with the months of student files as the language of the page says them."""
     first, between, last = period.partition(" to ")
     return text.replace(period, say["months"].format(first=first, last=last)) if between else text
 
