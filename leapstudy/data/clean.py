@@ -1,7 +1,7 @@
 """From the published tables to the study's: one small rule each, and an entry in the ledger for what it changed."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
@@ -147,12 +147,22 @@ def drop_late(units: pd.DataFrame, state: State, late: Collection[str], *, drawn
 
     Where lots decided they wait, as those `drawn` for no phase do, and are the draw's own comparison.
     """
-    inside = units["district_code"].isin(late)
-    names_late = ", ".join(units.loc[inside, "district"])
-    reason = f"{state.program.short} starts after the newest figures"
-    remaining = units.assign(treated=units["treated"] & ~inside)
-    remaining = remaining if drawn else remaining[~inside].reset_index(drop=True)
-    return remaining, Entry("drop_late", state.unit.table, reason, len(units), len(remaining), names_late)
+    remaining, entry = _apart(units, state, late, "drop_late", "starts after the newest figures")
+    if not drawn:
+        return remaining, entry
+    waiting = units.assign(treated=units["treated"] & ~units["district_code"].isin(late))
+    return waiting, replace(entry, rows_after=len(waiting))
+
+
+def drop_early(units: pd.DataFrame, state: State, early: Collection[str]) -> Cleaned:
+    """Leave out the units of which no figure is older than the program: no change to see, and no comparison either."""
+    return _apart(units, state, early, "drop_early", "has no figure from before it")
+
+
+def _apart(units: pd.DataFrame, state: State, codes: Collection[str], rule: str, why: str) -> Cleaned:
+    inside = units["district_code"].isin(codes)
+    names, remaining = ", ".join(units.loc[inside, "district"]), units[~inside].reset_index(drop=True)
+    return remaining, Entry(rule, state.unit.table, f"{state.program.short} {why}", len(units), len(remaining), names)
 
 
 def note_breaks(frame: pd.DataFrame, table: str, state: State, names: Mapping[str, str]) -> Cleaned:

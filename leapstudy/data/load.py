@@ -170,10 +170,11 @@ def assemble(
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
     chronic = _chronic(read, state, names, entries)
     own = {name: _own_table(read, name, state, names, entries) for name, item in state.outcomes.items() if item.table}
-    newest = _newest([*(figures for figures, _, _ in parts), chronic.rows, *(item.rows for item in own.values())])
+    figures = [*(figures for figures, _, _ in parts), chronic.rows, *(item.rows for item in own.values())]
+    oldest, newest = _span(figures)
     if state.program.lottery is not None:  # who waits, and what is closed, goes by all figures that there are
         newest = max(newest, _newest_long(state, units))
-    units, starts = _until(newest, units, starts, state, entries)
+    units, starts = _within(oldest, newest, units, starts, state, entries)
     if lots := read_lots(state, units["district_code"], starts, newest):
         units = units.assign(in_draw=units["district_code"].isin(lots))
     return StudyData(
@@ -197,22 +198,35 @@ def assemble(
     )
 
 
-def _until(
-    newest: str, units: pd.DataFrame, starts: dict[str, str], state: State, entries: list[clean.Entry]
+def _within(
+    oldest: str, newest: str, units: pd.DataFrame, starts: dict[str, str], state: State, entries: list[clean.Entry]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return units and starts without those that start after the newest figures, where the study leaves them out."""
-    late = _late(starts, newest) if state.unit.hidden == "leave out" else ()
-    if not late:
+    """Return units and starts without those that the figures cannot show, where the study leaves them out."""
+    if state.unit.hidden != "leave out":
         return units, starts
-    units, entry = clean.drop_late(units, state, late, drawn=state.program.lottery is not None)
-    entries.append(entry)
-    return units, {code: start for code, start in starts.items() if code not in late}
+    drawn = state.program.lottery is not None
+    late = _late(starts, newest)
+    starts = {code: start for code, start in starts.items() if code not in late}
+    early = () if drawn else _early(starts, oldest)
+    if late:
+        units, entry = clean.drop_late(units, state, late, drawn=drawn)
+        entries.append(entry)
+    if early:
+        units, entry = clean.drop_early(units, state, early)
+        entries.append(entry)
+    return units, {code: start for code, start in starts.items() if code not in early}
 
 
 def _late(starts: Mapping[str, str], newest: str) -> tuple[str, ...]:
     """Return the units that start after the newest figures, where others started before."""
     late = tuple(code for code, start in starts.items() if start > newest)
     return late if len(late) < len(starts) else ()
+
+
+def _early(starts: Mapping[str, str], oldest: str) -> tuple[str, ...]:
+    """Return the units that have no year of figures before their start, where others do."""
+    early = tuple(code for code, start in starts.items() if start <= oldest)
+    return early if len(early) < len(starts) else ()
 
 
 Read = Mapping[str, tuple[pd.DataFrame, str]]
@@ -243,8 +257,10 @@ def _attendance(
     return next(tables), next(tables), share
 
 
-def _newest(figures: Sequence[pd.DataFrame]) -> str:
-    return max((str(table["year"].max()) for table in figures if len(table)), default="")
+def _span(figures: Sequence[pd.DataFrame]) -> tuple[str, str]:
+    """Return the first and the last school year of any table of figures; empty without any."""
+    years = [str(year) for table in figures for year in (table["year"].min(), table["year"].max()) if len(table)]
+    return min(years, default=""), max(years, default="")
 
 
 def _chronic(read: Read, state: State, names: Mapping[str, str], entries: list[clean.Entry]) -> OwnTable:
@@ -303,7 +319,12 @@ def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> 
     flag_names = [column.name for column in state.tables[state.unit.table].columns if column.kind == "flag"]
     flags = {name: frame[name].astype(bool) for name in flag_names}
     flags["treated"] = frame["district_code"].isin(starts)
-    return add_slugs(frame.assign(**flags), state.unit).sort_values("district_code").reset_index(drop=True)
+    district = frame["district"].fillna(frame["district_code"])  # a file may leave a name out
+    return (
+        add_slugs(frame.assign(district=district, **flags), state.unit)
+        .sort_values("district_code")
+        .reset_index(drop=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,13 @@ def _announced_late(program: object, starts: list[str]) -> list[str]:
     return [told] if late else []
 
 
+def _oldest(space: Workspace) -> str:
+    """Return the first school year of any table; empty where none can be read."""
+    calendar = _part(Calendar, space.values.get("calendar"))
+    labels = {label for cells in _cells(space, "year").values() for label in cells}
+    return min(filter(None, map(calendar.read, labels)), default="") if calendar else ""
+
+
 def _starts(space: Workspace) -> Checked:
     """Every start is a unit of the table, in a year that the study uses and has figures of."""
     unit, calendar = _part(Unit, space.values.get("unit")), _part(Calendar, space.values.get("calendar"))
@@ -289,6 +296,7 @@ def _starts(space: Workspace) -> Checked:
     strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in legal_codes]
     faults += [f"{file}: {code} is not in the table of units" for code in strangers]
     years = sorted({item.start for item in starts})
-    faults += _announced_late(space.values.get("program"), [year for year in years if is_school_year(year)])
+    seen = [year for year in years if is_school_year(year) and (unit.hidden == "refuse" or year > _oldest(space))]
+    faults += _announced_late(space.values.get("program"), seen)
     waves = [f"{sum(item.start == year for item in starts)} start in {year}" for year in years]
     return "; ".join(waves), faults

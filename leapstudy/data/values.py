@@ -13,7 +13,9 @@ MOST_MARKS = 40
 FRACTION = re.compile(r"([<>]=?\s*|[≤≥]\s*)?(\d+\.?\d*|\.\d+)")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)")
 STATE = re.compile(
-    r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*|all districts", re.IGNORECASE
+    r"(the )?state( ?wide)?( (total|average|level))?|.*\bstate ?(wide|total|average)\b.*"
+    r"|all districts|(grand )?totals?",
+    re.IGNORECASE,
 )
 
 SPAN = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s*[-–/_ ]?\s*((?:19|20|21)?\d\d)(?!\d)")
@@ -86,9 +88,13 @@ def is_year(text: str) -> bool:
 
 
 def whole_state_code(units: pd.DataFrame) -> str:
-    """Return the code of the state's own rows: a unit that is called so, or zeros alone; empty without one."""
-    hit = units["district"].str.strip().map(lambda name: bool(STATE.fullmatch(name)))
-    hit |= units["district_code"].str.fullmatch("0+")
+    """Return the code of the state's own rows: a unit that is called so, or zeros alone; empty without one.
+
+    Below a table the line of totals often has its label where the codes are.
+    """
+    hit = units["district_code"].str.fullmatch("0+")
+    for name in ("district_code", "district"):
+        hit |= units[name].str.strip().map(lambda text: bool(STATE.fullmatch(text)))
     return str(units.loc[hit, "district_code"].iloc[0]) if hit.any() else ""
 
 

@@ -127,8 +127,8 @@ class PooledAnswer(SharedAnswer):
     ----------
     by_district : DataFrame
         One row a treated district, sorted by estimate: district_code, district, estimate_pp, se_pp, ci_low_pp,
-        ci_high_pp (t interval, as the pooled model takes it), p_value, p_floor (of the preferred test), mde_pp of the
-        spec's contrast and comparison.
+        ci_high_pp (t interval, as the pooled model takes it), p_t (of that interval), p_value, p_floor (of the
+        preferred test), mde_pp of the spec's contrast and comparison.
     pooling : PooledDistricts or None
         All districts tested and shrunken together, with the spec's prior on their mean effect; None where the spec is
         not in points with equal weights, which `not_possible` then says.

@@ -30,8 +30,8 @@ class PooledDistricts:
     ----------
     districts : DataFrame
         One row a treated district, in the sample's order: district_code, estimate_pp, se_pp, ci_low_pp, ci_high_pp (t
-        interval), p_value (of the preferred test, an exact permutation), p_floor, p_bh (Benjamini and Hochberg), p_rw
-        (Romano and Wolf, studentized),
+        interval), p_t (of that interval), p_value (of the preferred test, an exact permutation), p_floor,
+        p_bh (Benjamini and Hochberg), p_rw (Romano and Wolf, studentized),
         shrunken_pp, shrunken_low_pp, shrunken_high_pp, p_above (probability of an effect above zero),
         p_above_threshold.
     shrinkage : Shrinkage

@@ -24,6 +24,8 @@ from leapstudy.words import findings
 
 ROW = 0.25
 """Inches from one district to the next."""
+DRAWN = ["estimate_pp", "low_pp", "high_pp"]
+"""What is drawn of all together."""
 NAMES = {False: 2.4, True: 1.36}
 """Inches of the longest name, on a wide page and on a narrow one."""
 
@@ -80,8 +82,8 @@ def _together(pooled: PooledAnswer) -> pd.DataFrame:
     if not out.empty:
         most = out.loc[(out["estimate_pp"] - main.estimate_pp).abs().idxmax()]
         rows.append((f"without {short(most['district'])}", most["estimate_pp"], most["ci_low_pp"], most["ci_high_pp"]))
-    frame = pd.DataFrame(rows, columns=["name", "estimate_pp", "low_pp", "high_pp"])
-    return frame.astype({"estimate_pp": float, "low_pp": float, "high_pp": float})
+    frame = pd.DataFrame(rows, columns=["name", *DRAWN]).astype(dict.fromkeys(DRAWN, float))
+    return frame.assign(p_value=[main.p_value, *[float("nan")] * (len(frame) - 1)])
 
 
 def _districts(pooled: PooledAnswer) -> pd.DataFrame:
@@ -92,9 +94,7 @@ def _districts(pooled: PooledAnswer) -> pd.DataFrame:
 
 
 def _ends(rows: pd.DataFrame, together: pd.DataFrame) -> tuple[float, float]:
-    values = pd.concat(
-        [rows[["estimate_pp", "ci_low_pp", "ci_high_pp"]].stack(), together.drop(columns="name").stack()]
-    )
+    values = pd.concat([rows[["estimate_pp", "ci_low_pp", "ci_high_pp"]].stack(), together[DRAWN].stack()])
     return float(values.min()), float(values.max())
 
 
@@ -138,7 +138,7 @@ def _labels(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame, figures: boo
         return
     lead = "shrunken" if "shrunken_pp" in rows else "estimate"
     low, high = (f"shrunken_{end}_pp" if lead == "shrunken" else f"ci_{end}_pp" for end in ("low", "high"))
-    above = together[["estimate_pp", "low_pp", "high_pp"]].to_numpy(float)
+    above = together[DRAWN].to_numpy(float)
     below = rows[[f"{lead}_pp", low, high]].to_numpy(float)
     for place, (value, *ends_pp) in zip(range(len(together)), above, strict=True):
         weight = "normal" if place else "bold"
@@ -157,7 +157,8 @@ def _table(rows: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
         "estimate_pp": "Estimate",
         "ci_low_pp": "Low",
         "ci_high_pp": "High",
-        "p_value": "p",
+        "p_t": "p of this interval (t)",
+        "p_value": "p of the preferred test",
         "p_floor": "Smallest possible p",
         "shrunken_pp": "Partially pooled",
         "shrunken_low_pp": "Low, pooled",

@@ -23,7 +23,7 @@ from leapstudy.figures.palette import COMPARISON, WIDE
 from leapstudy.study.public import Study
 from leapstudy.study.result import jsonable
 from leapstudy.words import findings
-from leapstudy.words.plain_page import group_words, kind, place_words, range_words, words_for
+from leapstudy.words.plain_page import group_words, kind, period_words, place_words, range_words, words_for
 from leapstudy.words.reading import Reading, read_result
 
 
@@ -102,7 +102,8 @@ def _alt(reading: Reading, say: dict[str, str]) -> str:
 def _source(reading: Reading, say: dict[str, str]) -> str:
     if reading.simulated:
         return say["simulated"].rstrip(".")
-    return reading.source or study_names().source(reading.outcome, reading.edition)
+    own = period_words(reading.source, reading.period, say)
+    return own or study_names().source(reading.outcome, reading.edition)
 
 
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:
@@ -116,7 +117,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
         what=say["chart_what" if reading.effect.bounded else "chart_what_open"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
-        years=reading.period or say["chart_years"].format(pre=pre, post=post) + own,
+        years=period_words(reading.period, reading.period, say) or say["chart_years"].format(pre=pre, post=post) + own,
         n=say["chart_n"].format(**counts),
     )
 

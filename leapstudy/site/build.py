@@ -15,6 +15,7 @@ from leapstudy.site.index import Entry, addresses, entry_of, error_of, expected_
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, link, write_assets
 from leapstudy.site.stamps import FIGURES, Stamps, read_stamps
 from leapstudy.study.result import load_result
+from leapstudy.words.plain_page import pager_words
 
 
 def build_site(out: Path, runs: Sequence[Mapping[str, Any]], date: str | None = None) -> Path:
@@ -166,6 +167,12 @@ class Build:
     def _around(self, entry: Entry, page: str) -> dict[str, Any]:
         before, after = self.neighbors.get(entry.slug, (None, None))
         return {
-            name: None if other is None else link(short(other.title), f"../{other.slug}/{page}")
+            name: None if other is None else link(_named(other, page), f"../{other.slug}/{page}")
             for name, other in (("previous", before), ("next", after))
         }
+
+
+def _named(entry: Entry, page: str) -> str:
+    """Return what a neighbor is called on a page, in the page's language."""
+    lang = next((lang for lang, name in PLAIN.items() if name == page), "en")
+    return short(entry.title) if entry.reading is None or lang == "en" else pager_words(entry.reading, lang)

@@ -13,7 +13,7 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.data.names import study_names
 from leapstudy.data.state import load_state
 from leapstudy.figures.palette import faces
-from leapstudy.words.plain_page import catalog
+from leapstudy.words.plain_page import catalog, period_words
 from leapstudy.words.reading import at
 
 PLAIN = {"en": "plain.html", "es": "plain.es.html"}
@@ -92,7 +92,8 @@ def _source(result: Mapping[str, Any] | None, lang: str) -> str:
     if at(result, "made", "simulated"):
         return catalog(lang)["source_simulated"]
     if at(result, "track") == "students":
-        return str(at(result, "made", "source") or catalog(lang)["source_students"])
+        own, period = str(at(result, "made", "source") or ""), str(at(result, "blocks", "period") or "")
+        return period_words(own, period, catalog(lang)) or catalog(lang)["source_students"]
     edition = str(at(result, "params", "edition") or "")
     return study_names().all_sources(edition)
 

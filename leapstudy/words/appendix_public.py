@@ -25,11 +25,13 @@ from leapstudy.words.findings_sensitivity import bound_words
 from leapstudy.words.reading import at, evidence_at
 
 BANDS = {"low_sup_pp": "Low, all years", "high_sup_pp": "High, all years"}
-TESTS = {"p_value": "p", "p_floor": "Smallest possible p"}
+FLOOR = {"p_floor": "Smallest possible p"}
+LED = {"p_value": "p, preferred test"}
+ALONE = {"estimate_pp": "Estimate", "ci_low_pp": "Low, t", "ci_high_pp": "High, t", "p_t": "p, t", **LED, **FLOOR}
 ESTIMATORS = {"estimate_pp": "Estimate", "se_pp": "Standard error", **CI, "p_value": "p", "p_method": "Test"}
 SHRUNKEN = {
     "estimate_pp": "Estimate",
-    "p_value": "p",
+    **LED,
     "p_bh": "p, Benjamini-Hochberg",
     "p_rw": "p, Romano-Wolf",
     "shrunken_pp": "Shrunken",
@@ -195,7 +197,9 @@ def inference(source: Source) -> Answer:
         why=source.at("answer", "headline_why"),
         refused=refusals,
     )
-    return sentence, headed(methods, {"method": "Test", **CI, **TESTS}, "The same question under every test")
+    return sentence, headed(
+        methods, {"method": "Test", **CI, "p_value": "p", **FLOOR}, "The same question under every test"
+    )
 
 
 def others(source: Source) -> Answer:
@@ -328,7 +332,7 @@ def together(source: Source) -> Answer:
         return source.say("together_one", n="others" if among is None else f"other {len(among) - 1}")
     shrunken, model = source.frame("answer", "caterpillar"), source.at("answer", "pooling", "shrinkage")
     if shrunken is None or not model:
-        return source.absent("partial pooling"), _every(rows, {**CI, **TESTS}, f"Every {unit_noun()}")
+        return source.absent("partial pooling"), _every(rows, ALONE, f"Every {unit_noun()}")
     caption = f"Every {unit_noun()} on its own, adjusted for {len(rows)} looks, and shrunken"
     text = source.say("together", model=model, ends=ends(model, "mu_low_pp", "mu_high_pp"))
     return text, _every(shrunken, SHRUNKEN, caption)

@@ -32,6 +32,7 @@ from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.nested import LOTTERY
 from leapstudy.did.one_contrast import OneContrast
+from leapstudy.did.permutation import ALPHA
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.covariates import Adjusted
 from leapstudy.did.spread import Detectable
@@ -438,6 +439,7 @@ def forest(answer: PooledAnswer) -> Finding:
         below=n - above,
         n=n,
         clear=clear,
+        rejected=int((rows["p_value"] < ALPHA).sum()),
         alone=CATALOG.say("forest_alone", least=rows["mde_pp"].min(), asked=main.outcome) if n > 1 else "",
     )
 

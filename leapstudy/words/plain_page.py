@@ -140,6 +140,21 @@ def place_words(reading: Reading, say: dict[str, str]) -> str:
     return say["everybody_students"] if reading.track == "students" and reading.code == "ALL" else reading.name
 
 
+def pager_words(reading: Reading, lang: str) -> str:
+    """Return what another page calls the page of a result, in the page's language."""
+    say = words_for(reading, lang)
+    pooled = reading.track == "public" and kind(reading) == "pooled"
+    return capital(
+        say["chart_treated_pooled"].format(n_treated=reading.n_treated) if pooled else place_words(reading, say)
+    )
+
+
+def period_words(text: str, period: str, say: dict[str, str]) -> str:
+    """Return a text with the months of student files as the language of the page says them."""
+    first, between, last = period.partition(" to ")
+    return text.replace(period, say["months"].format(first=first, last=last)) if between else text
+
+
 def words_for(reading: Reading, lang: str) -> dict[str, str]:
     """Return the sentences for a result: of what it measures, in its unit, and of all where all are one."""
     say = catalog(lang)

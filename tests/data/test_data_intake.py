@@ -214,6 +214,21 @@ def test_every_sheet_of_a_workbook_that_is_a_table_of_the_units_is_read(tmp_path
     assert [source.sheet for source, _ in look(tmp_path / "a.xlsx", ["Enrollment"])] == ["Enrollment"]
 
 
+@pytest.mark.parametrize("total", [["State Total", ""], ["Grand total", ""], ["", "Total"], ["999", "TOTAL"]])
+def test_a_line_of_totals_below_the_table_is_no_unit(tmp_path, total):
+    """Its label is often merged over codes and names, so that it stands where a code does."""
+    lines = [
+        ["District Code", "District", "Attendance Rate 2018", "Attendance Rate 2019"],
+        ["011", "A", "93.1", "92"],
+        ["012", "B", "94", "91"],
+    ]
+    text = "\n".join(map(",".join, [*lines, [*total, "93.5", "91.5"]]))
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    made = draft(look(tmp_path / "a.csv"), Asked(), "s")
+    assert made.tables.units["district_code"].tolist() == ["011", "012"]
+    assert made.recipe.whole_state == total[0]
+
+
 def test_a_cell_that_is_guarded_against_spreadsheets_is_what_it_guards(tmp_path):
     (tmp_path / "a.csv").write_text('Code,Rate\n"=""0035""",\'0.91\n', encoding="utf-8")
     assert read_sheets(tmp_path / "a.csv")[""][1] == ["0035", "0.91"]

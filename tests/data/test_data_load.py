@@ -12,7 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.data import find_district, load_facts, load_study, treated_districts
 from leapstudy.data.clean import drop_late
 from leapstudy.data.describe import edition_differences, raw_means
-from leapstudy.data.load import _late
+from leapstudy.data.load import _districts, _early, _late, _within
 from leapstudy.data.raw import read_bytes
 
 GREENWICH, LEARN, GOODWIN, STATE_CODE = "0570011", "2450014", "2310018", "00000CT"
@@ -181,3 +181,25 @@ def test_who_starts_after_the_newest_figures_is_left_out_and_named(study):
     waiting, _ = drop_late(study.districts, study.state, ("0930011",), drawn=True)
     assert len(waiting) == len(study.districts)
     assert not waiting.set_index("district_code").loc["0930011", "treated"] and waiting["treated"].any()
+
+
+@pytest.mark.parametrize("first", ["2019-20", "2009-10"])
+def test_who_had_the_program_when_the_figures_begin_is_left_out_and_named(study, first):
+    """There is no year before it: neither treated nor, with the program all the time, a comparison."""
+    starts = {"0640011": "2021-22", "0930011": first, "1510011": "2029-30"}
+    leaving = study.state.model_copy(update={"unit": study.state.unit.model_copy(update={"hidden": "leave out"})})
+    entries = []
+    units, left = _within("2019-20", "2022-23", study.districts, starts, leaving, entries)
+    assert left == {"0640011": "2021-22"} and not {"0930011", "1510011"} & set(units["district_code"])
+    told = {entry.rule: entry.districts for entry in entries}
+    assert told == {"drop_late": "Waterbury School District", "drop_early": "New Haven School District"}
+    assert _within("2019-20", "2022-23", study.districts, starts, study.state, [])[1] == starts
+    assert _early({"0930011": first}, "2019-20") == (), "with nobody else the question is refused where it is asked"
+
+
+def test_a_unit_without_a_name_is_called_by_its_code(study):
+    units = study.districts.drop(columns=["slug", "treated"])
+    named = _districts(
+        units.assign(district=units["district"].where(units["district_code"] != "0930011")), {}, study.state
+    )
+    assert named.set_index("district_code").loc["0930011", "district"] == "0930011"

@@ -14,6 +14,7 @@ from leapstudy.data import load_facts, treated_districts
 from leapstudy.did import pool
 from leapstudy.did.answering import read_together
 from leapstudy.did.design import Spec, build_sample
+from leapstudy.did.inference.compare import each_by_itself
 from leapstudy.did.pool import caterpillar_table, estimate_rows, pool_districts, romano_wolf, shuffled_effects
 from leapstudy.did.shrinkage import FLAT, Prior, given_tau, mixture_quantile, published_prior, shrink
 
@@ -26,6 +27,16 @@ SCHOOLS_SE = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 def leap(study):
     codes = [item.code for item in treated_districts(study.districts)]
     return build_sample(study, Spec(), codes)
+
+
+def test_each_interval_has_its_own_p_beside_that_of_the_preferred_test(leap):
+    """New Haven's t interval excludes zero, the preferred test does not reject it: one p cannot stand for both."""
+    rows, df = each_by_itself(leap), len(leap.comparison) - 1
+    for row in rows.itertuples():
+        assert row.p_t == pytest.approx(2 * stats.t.sf(abs(row.estimate_pp / row.se_pp), df), abs=1e-12)
+        assert (row.p_t < 0.05) == (row.ci_low_pp > 0 or row.ci_high_pp < 0)
+    furthest = rows.loc[rows["estimate_pp"].idxmin()]
+    assert furthest["p_t"] < 0.05 < furthest["p_value"]
 
 
 def test_romano_wolf_by_a_slow_twin():

@@ -60,6 +60,7 @@ def test_the_forest_fits_with_intervals_and_without(pooled, width):
         assert overlaps(exhibit.figure) == []
     assert exhibit.data["Low"].iloc[2:].isna().all()
     assert exhibit.data["District"].iloc[0] == "All together"
+    assert exhibit.data["p of the preferred test"].iloc[0] == pooled.main.p_value
 
 
 @WIDTHS

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from leapstudy.core.errors import BadInput
 from leapstudy.evidence.verdict import UNCLAIMED, decide
 from leapstudy.figures.plain import plain_chart
+from leapstudy.site.render import footer
 from leapstudy.study.student_results import Reason
 from leapstudy.words import plain_page as plain
 from leapstudy.words.appendix_public import trends
@@ -417,6 +418,21 @@ def test_a_page_without_an_answer_calls_all_students_in_its_language():
     told = " ".join((page.title, *(section.text for section in page.sections)))
     assert "todos los distritos con visitas" in told and "with visits" not in told
     assert "Hartford" in unanswered_page({"code": "0640011", "name": "Hartford School District"}, "es").title
+
+
+def test_a_page_says_the_months_of_student_files_and_its_neighbors_in_its_language():
+    everybody = {"track": "students", "district": "all districts with visits", "district_code": "ALL"}
+    months = "2023-09 to 2025-06"
+    content = result(row(1.56, -1.2, 4.33, **everybody)) | {"track": "students"}
+    content["blocks"] = content["blocks"] | {"period": months}
+    content["made"] = {"source": f"own files, {months}"}
+    reading = read_result(content)
+    for lang, said in (("en", months), ("es", "de 2023-09 a 2025-06")):
+        caption = plain_chart(reading, lang).caption
+        assert (caption.source, caption.years) == (f"own files, {said}", said)
+        assert f"own files, {said}," in footer(content, "2026-11-24", lang)
+    assert plain.pager_words(reading, "es") == "Todos los distritos con visitas"
+    assert plain.pager_words(read_result(FIXTURES["imprecise_null"]), "es") == "15 distritos de LEAP"
 
 
 def _without_effect(why):

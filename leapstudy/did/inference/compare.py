@@ -29,7 +29,7 @@ from leapstudy.did.spread import Detectable, detectable, mde_factor, spread_of
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
 """Which test leads where it can be made, in order; see `headline`."""
 
-ALONE = ["district_code", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "mde_pp"]
+ALONE = ["district_code", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_t", "p_value", "p_floor", "mde_pp"]
 """Columns of `each_by_itself`."""
 
 NO_CLUSTERS = (
@@ -97,15 +97,15 @@ def each_by_itself(sample: Sample) -> pd.DataFrame:
     """Return each treated district's own effect, in the sample's order.
 
     Columns district_code, estimate_pp, se_pp, ci_low_pp and ci_high_pp (t interval, as the pooled model takes it;
-    Donald and Lang 2007), p_value and p_floor (of the preferred test), mde_pp.
+    Donald and Lang 2007), p_t (of that interval), p_value and p_floor (of the preferred test), mde_pp.
     """
     rows = []
     for one in each_alone(sample):
         spread, (_, test), per_unit = spread_of(one), leading_test(one), points_per_unit(one)
         ends = (to_points(end, one) for end in (test.estimate, *spread.interval(test.estimate)))
         effect, low, high = ends
-        mde = per_unit * mde_factor(spread.df) * spread.se
-        rows.append((one.treated[0], effect, per_unit * spread.se, low, high, test.p_value, test.floor, mde))
+        mde, p_t = per_unit * mde_factor(spread.df) * spread.se, spread.p_value(test.estimate)
+        rows.append((one.treated[0], effect, per_unit * spread.se, low, high, p_t, test.p_value, test.floor, mde))
     return pd.DataFrame(rows, columns=ALONE)
 
 
