@@ -102,6 +102,8 @@ def lottery(study: StudentStudy) -> str:
 
 def _promised(drawn: LotteryAnswer) -> str:
     question = drawn.promised.rstrip(". ")
+    if drawn.late:
+        return CATALOG.say("promised_late", drawn=drawn)
     if not (drawn.on_record or question):
         return CATALOG.say("promised_none")
     question = question or plain_outcome(drawn.offer.outcome)
