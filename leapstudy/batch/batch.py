@@ -97,14 +97,16 @@ def run_batch(
         If the disk is full.
     """
     one_thread()
-    started = datetime.datetime.now(datetime.UTC)
+    start = datetime.datetime.now(datetime.UTC)
     with locked(out):
         forget(out)
         work = _work(plan, out, jobs, force, timeout)
-        kept = previous_runs(out, {run.slug for run in plan})
-        done = _execute(work, plan, kept, pool, console)
-        outcomes = tuple(Outcome(run, done.get(run.slug) or _fresh(out, run), run.slug in done) for run in plan)
-        batch = _publish(outcomes, kept, out, started)
+        previous = previous_runs(out, {run.slug for run in plan})
+        manifests = _execute(work, plan, previous, pool, console)
+        outcomes = tuple(
+            Outcome(run, manifests.get(run.slug) or _fresh(out, run), run.slug in manifests) for run in plan
+        )
+        batch = _publish(outcomes, previous, out, start)
         if batch.scan.ok:
             keep(out, question, plan)
         after()
@@ -113,11 +115,11 @@ def run_batch(
 
 def _work(plan: Sequence[Run], out: Path, jobs: int, force: bool, timeout: int) -> Work:
     # the signatures first: a file that changes while the keys are made is noticed, too
-    seen = {run.slug: signature(run.track, own_files(run)) for run in plan}
+    signatures = {run.slug: signature(run.track, own_files(run)) for run in plan}
     inputs = {track: input_hashes(track) for track in {run.track for run in plan}}
     keys = {run.slug: key_of(run, inputs[run.track]) for run in plan}
     stale = [run for run in plan if force or stale_reasons(out / run.slug, keys[run.slug])]
-    return Work(_longest_first(stale), out, keys, seen, jobs, timeout or time_limit(stale))
+    return Work(_longest_first(stale), out, keys, signatures, jobs, timeout or time_limit(stale))
 
 
 def _longest_first(runs: Sequence[Run]) -> list[Run]:
@@ -131,11 +133,11 @@ def _longest_first(runs: Sequence[Run]) -> list[Run]:
 
 
 def _execute(
-    work: Work, plan: Sequence[Run], kept: Sequence[PreviousRun], pool: Callable[[Work], Pool], console: Console
+    work: Work, plan: Sequence[Run], previous: Sequence[PreviousRun], pool: Callable[[Work], Pool], console: Console
 ) -> dict[str, Manifest]:
     if not work.runs:
         return {}
-    done: dict[str, Manifest] = {}
+    manifests: dict[str, Manifest] = {}
     expected = expected_seconds(work.runs, work.out)
     # what pages are made with takes seconds to import: it does so while the first kernels are at work
     Thread(target=_import_pages, daemon=True).start()
@@ -145,14 +147,14 @@ def _execute(
             closing(pool(work).results(shown.started)) as ended,
         ):
             for run, manifest in ended:
-                done[run.slug] = manifest
+                manifests[run.slug] = manifest
                 shown.ended(run, manifest)
                 if manifest.state == "done":
-                    _prepare(run, plan, kept, work.out)
+                    _prepare(run, plan, previous, work.out)
     finally:
-        _mark_interrupted(work.out, [run for run in work.runs if run.slug not in done])
+        _mark_interrupted(work.out, [run for run in work.runs if run.slug not in manifests])
         sweep()  # kernels that have ended took no leave
-    return done
+    return manifests
 
 
 def _import_pages() -> None:
@@ -161,11 +163,11 @@ def _import_pages() -> None:
         import_module("leapstudy.site.pages")
 
 
-def _prepare(run: Run, plan: Sequence[Run], kept: Sequence[PreviousRun], out: Path) -> None:
+def _prepare(run: Run, plan: Sequence[Run], previous: Sequence[PreviousRun], out: Path) -> None:
     """Write the pages of a run while others go on; a disk that is full is told at the end, when all of them are due."""
     expected = [_page(item, "done" if item is run else EXPECTED, out) for item in plan]
     with suppress(OSError):
-        prepare_pages(out, [*expected, *(item.page(out) for item in kept)], run.slug)
+        prepare_pages(out, [*expected, *(item.page(out) for item in previous)], run.slug)
 
 
 def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
@@ -177,15 +179,17 @@ def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
                 write_manifest(out / run.slug, replace(before, state="interrupted"))
 
 
-def _publish(outcomes: Sequence[Outcome], kept: Sequence[PreviousRun], out: Path, started: datetime.datetime) -> Batch:
+def _publish(
+    outcomes: Sequence[Outcome], previous: Sequence[PreviousRun], out: Path, start: datetime.datetime
+) -> Batch:
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
     pages = [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes]
-    pages = sorted([*pages, *(item.page(out) for item in kept)], key=_place)
-    left_out = {item.slug for item in kept if not item.sound}
+    pages = sorted([*pages, *(item.page(out) for item in previous)], key=_place)
+    unsound = {item.slug for item in previous if not item.sound}
     try:
-        gather(out, [page["slug"] for page in pages if page["slug"] not in left_out])
+        gather(out, [page["slug"] for page in pages if page["slug"] not in unsound])
         index = build_site(out, pages)
-        write_record(out, [item.run for item in outcomes], kept, started, anew=any(item.reran for item in outcomes))
+        write_record(out, [item.run for item in outcomes], previous, start, anew=any(item.reran for item in outcomes))
         return Batch(tuple(outcomes), index, scan_folder(out, _own_numbers(outcomes)))
     except OSError as failure:
         raise CannotWrite("the pages", failure) from failure

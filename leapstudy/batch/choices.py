@@ -74,10 +74,12 @@ def save(slug: str, spec: Spec, reason: str) -> str:
 def _differing(slug: str, spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the run's notebook reads and is not what `base` says; it would refuse anything else."""
     reads = settable([notebook_of(slug)])
-    asked = {key: getattr(spec, key) for key in KEYS if key in reads} | {
+    values = {key: getattr(spec, key) for key in KEYS if key in reads} | {
         "comparison": comparison_label(spec.comparison)
     }
-    return {key: value for key, value in asked.items() if base.get(key, StudyParams.model_fields[key].default) != value}
+    return {
+        key: value for key, value in values.items() if base.get(key, StudyParams.model_fields[key].default) != value
+    }
 
 
 TOOLS = Tools(command, save)
@@ -101,15 +103,15 @@ def last_batch(data: StudyData) -> str:
 def freshness_words(why: Mapping[str, Sequence[str]]) -> str:
     """Return the verdict from run -> why it is stale (empty where it is fresh)."""
     stale: dict[str, list[str]] = {}
-    for slug, found in why.items():
-        for reason in found:
+    for slug, causes in why.items():
+        for reason in causes:
             stale.setdefault(reason, []).append(slug)
     if not stale:
         return f"The last batch is fresh: data, package and parameters are unchanged for all {len(why)} runs."
     if list(stale) == ["never run"] and len(stale["never run"]) == len(why):
         return "There is no batch yet. `leapstudy run` makes one."
-    told = "; ".join(f"{reason} ({_runs(slugs, len(why))})" for reason, slugs in stale.items())
-    return f"The last batch is stale: {told}. `leapstudy run` makes again what is stale."
+    words = "; ".join(f"{reason} ({_runs(slugs, len(why))})" for reason, slugs in stale.items())
+    return f"The last batch is stale: {words}. `leapstudy run` makes again what is stale."
 
 
 def _runs(slugs: Sequence[str], of: int) -> str:

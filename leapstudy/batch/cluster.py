@@ -48,20 +48,20 @@ def run_on_worker(run: Run, key: Mapping[str, Any], parcel: bytes, digest: str, 
     os.environ["LEAPSTUDY_ROOT"] = str(root)
     with scratch_folder() as folder:
         result = str(folder / run.slug / "result.json")
-        given = {name: result if name == "result_path" else value for name, value in run.parameters.items()}
-        here = replace(run, notebook=root / "notebooks" / run.notebook.name, parameters=given)
+        parameters = {name: result if name == "result_path" else value for name, value in run.parameters.items()}
+        here = replace(run, notebook=root / "notebooks" / run.notebook.name, parameters=parameters)
         differs = changed(key, key_of(here, input_hashes(run.track)))
         if differs:
             return Manifest("failed", dict(key), error=_other_worker(differs)), {}
         manifest = execute(here, folder, key, timeout=timeout)
-        made = (path for path in (folder / run.slug).iterdir() if path.name != NAME)
-        return manifest, {path.name: path.read_bytes() for path in made}
+        files = (path for path in (folder / run.slug).iterdir() if path.name != NAME)
+        return manifest, {path.name: path.read_bytes() for path in files}
 
 
 def _other_worker(differs: list[str]) -> Failure:
-    told = "; ".join(differs)
+    words = "; ".join(differs)
     hint = "install the same lock file and package on every worker"
-    return {"cell": "", "message": f"the worker differs from this machine ({told})", "hint": hint, "detail": told}
+    return {"cell": "", "message": f"the worker differs from this machine ({words})", "hint": hint, "detail": words}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,15 +71,15 @@ def moved_files(out: Path, again: Path, tolerance: float) -> list[str]:
         elif name not in old:
             lines.append(f"{name}: not there")
         elif old[name] != new[name]:
-            found = list(_differences(out / name, again / name, tolerance))
-            more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-            lines += [f"{name}: {'; '.join(found[:NAMED])}{more}"] if found else []
+            changes = list(_differences(out / name, again / name, tolerance))
+            more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
+            lines += [f"{name}: {'; '.join(changes[:NAMED])}{more}"] if changes else []
     return lines
 
 
-def _against_record(out: Path, there: dict[str, str]) -> Iterator[str]:
+def _against_record(out: Path, hashes: dict[str, str]) -> Iterator[str]:
     """Yield which files are not what the record and the site's own list of hashes say."""
-    recorded = {name: digest for name, digest in recorded_hashes(out).items() if not name.endswith(tuple(DOCUMENTS))}
+    record = {name: digest for name, digest in recorded_hashes(out).items() if not name.endswith(tuple(DOCUMENTS))}
     try:
         stamps = read_stamps(out)
         sums = stamps["sums"]
@@ -88,12 +88,12 @@ def _against_record(out: Path, there: dict[str, str]) -> Iterator[str]:
         stamps = sums = {}
     if stamps.get("documents"):
         # a report renews pages and pictures after the batch, and keeps their hashes
-        recorded = {name: digest for name, digest in recorded.items() if not name.startswith(RENEWED)}
-        recorded |= {name: digest for name, digest in sums.items() if not name.endswith(tuple(DOCUMENTS))}
-    for name, digest in recorded.items():
-        if there.get(name) != digest:
+        record = {name: digest for name, digest in record.items() if not name.startswith(RENEWED)}
+        record |= {name: digest for name, digest in sums.items() if not name.endswith(tuple(DOCUMENTS))}
+    for name, digest in record.items():
+        if hashes.get(name) != digest:
             yield f"{name}: not what {STAMPS if name in sums and stamps.get('documents') else RECORD} says"
-    for name, digest in there.items():
+    for name, digest in hashes.items():
         if name.endswith(tuple(DOCUMENTS)) and sums.get(name) != digest:
             yield f"{name}: not as `leapstudy report` wrote it"
 
@@ -145,8 +145,8 @@ def _cell(text: str) -> Any:
 def _cells(path: Path) -> list[Any]:
     """Return what a notebook shows: kinds, sources and outputs; without parameters that name a path of the moment."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    shown = [cell for cell in cells if "injected-parameters" not in cell["metadata"].get("tags", [])]
-    return [[cell["cell_type"], cell["source"], cell.get("outputs", [])] for cell in shown]
+    own_cells = [cell for cell in cells if "injected-parameters" not in cell["metadata"].get("tags", [])]
+    return [[cell["cell_type"], cell["source"], cell.get("outputs", [])] for cell in own_cells]
 
 
 def _page(path: Path) -> str:

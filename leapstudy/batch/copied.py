@@ -26,33 +26,33 @@ class Copied:
 def shipped() -> dict[str, Path]:
     """Return the package's notebooks by name, without the articles of its own study."""
     articles = read_mapping(paths.own_root() / paths.STUDY)["articles"]
-    found = sorted((paths.own_root() / "notebooks").glob("*.ipynb"))
-    return {path.stem: path for path in found if path.stem not in articles}
+    notebooks = sorted((paths.own_root() / "notebooks").glob("*.ipynb"))
+    return {path.stem: path for path in notebooks if path.stem not in articles}
 
 
 def copy(folder: Path, names: Collection[str] | None = None) -> None:
     """Copy the package's notebooks into a folder, all where none are named, and write down what they were."""
-    taken = {name: path for name, path in shipped().items() if names is None or name in names}
+    notebooks = {name: path for name, path in shipped().items() if names is None or name in names}
     folder.mkdir(exist_ok=True)
-    for path in taken.values():
+    for path in notebooks.values():
         shutil.copy(path, folder / path.name)
-    hashes = {**_listed(folder), **{name: _cells(path) for name, path in taken.items()}}
+    hashes = {**_recorded_hashes(folder), **{name: _cells(path) for name, path in notebooks.items()}}
     write_text_atomic(folder / LISTING, json.dumps(hashes, indent=1) + "\n")
 
 
 def copied(folder: Path) -> Copied:
     """Return which copies in a folder are older than the package's notebooks; what was deleted is not missed."""
     stale: list[str] = []
-    changed: list[str] = []
-    listed = _listed(folder)
-    for name, path in shipped().items() if listed else ():
-        own, was = folder / path.name, listed.get(name)
+    own_copies: list[str] = []
+    hashes = _recorded_hashes(folder)
+    for name, path in shipped().items() if hashes else ():
+        own, was = folder / path.name, hashes.get(name)
         if was is None or not own.is_file() or own.read_bytes() == path.read_bytes():
             continue
         now, new = _cells(own), _cells(path)
         if new not in (was, now):
-            (stale if now == was else changed).append(name)
-    return Copied(tuple(stale), tuple(changed))
+            (stale if now == was else own_copies).append(name)
+    return Copied(tuple(stale), tuple(own_copies))
 
 
 def take_over(folder: Path) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def require_current() -> None:
         )
 
 
-def _listed(folder: Path) -> dict[str, str]:
+def _recorded_hashes(folder: Path) -> dict[str, str]:
     place = folder / LISTING
     return {str(name): str(digest) for name, digest in read_mapping(place).items()} if place.is_file() else {}
 

@@ -159,8 +159,8 @@ class WatchedEngine(NBClientEngine):
         cls, nb_man: Any, kernel_name: str, *, watch: Watch, start_timeout: int, execution_timeout: int, **rest: Any
     ) -> Any:
         """Run the cells."""
-        unused = ("log_output", "stdout_file", "stderr_file", "input_path")
-        settings = {name: value for name, value in rest.items() if name not in unused}
+        extras = ("log_output", "stdout_file", "stderr_file", "input_path")
+        settings = {name: value for name, value in rest.items() if name not in extras}
         client = WatchedClient(
             nb_man,
             watch=watch,
@@ -182,14 +182,14 @@ def settle_streams(notebook: NotebookNode) -> None:
     """Join neighboring outputs of one stream in every cell, with overwritten text gone."""
     for cell in notebook.cells:
         if outputs := cell.get("outputs"):
-            cell.outputs = [output for _, group in groupby(outputs, _stream) for output in _joined(list(group))]
+            cell.outputs = [output for _, group in groupby(outputs, _stream) for output in _join(list(group))]
 
 
 def _stream(output: NotebookNode) -> str:
     return output.name if output.output_type == "stream" else ""
 
 
-def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+def _join(outputs: list[NotebookNode]) -> list[NotebookNode]:
     first = outputs[0]
     if not _stream(first):
         return outputs
@@ -210,13 +210,13 @@ def settled(text: str) -> str:
 
 def _settled_line(line: str) -> str:
     body = line.rstrip("\r")
-    shown = body.rpartition("\r")[2]
-    if "\b" in shown:
+    text = body.rpartition("\r")[2]
+    if "\b" in text:
         characters: list[str] = []
-        for character in shown:
+        for character in text:
             if character != "\b":
                 characters.append(character)
             elif characters:
                 characters.pop()
-        shown = "".join(characters)
-    return shown + line[len(body) :]
+        text = "".join(characters)
+    return text + line[len(body) :]

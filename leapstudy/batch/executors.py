@@ -77,8 +77,8 @@ def _as_they_end(futures: Iterable[Future[Manifest]]) -> Iterator[Future[Manifes
     """Yield futures as they end; the waiting is cut short often, because Ctrl-C is only heard in between."""
     waiting = set(futures)
     while waiting:
-        ended, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        yield from ended
+        results, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        yield from results
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class SendingPool:
 
     def results(self, started: Started) -> Generator[tuple[Run, Manifest]]:
         """Yield each run with its manifest once it is sent."""
-        with closing(self.inner.results(started)) as ended:
-            for run, manifest in ended:
+        with closing(self.inner.results(started)) as results:
+            for run, manifest in results:
                 self.place.push(run.slug)
                 yield run, manifest
 

@@ -75,8 +75,8 @@ def _in_cell(failure: PapermillExecutionError) -> Failure:
 
 def moved(parts: Sequence[str]) -> Failure:
     """Return the failure of a run whose inputs changed while it ran."""
-    told = "; ".join(parts)
-    return _failure("", f"its inputs changed while it ran ({told})", "run again", told)
+    words = "; ".join(parts)
+    return _failure("", f"its inputs changed while it ran ({words})", "run again", words)
 
 
 def no_result(reason: str) -> Failure:

@@ -88,11 +88,11 @@ Signature = tuple[tuple[str, int, int], ...]
 
 def shared_files(track: Track) -> list[Path]:
     """Return the files of the workspace that every run of a track reads: published figures, and parameters."""
-    skipped = {RESOLVED, DRAWS} | (set() if track == "students" else PLANNED | ONLY_STUDENTS)
+    exceptions = {RESOLVED, DRAWS} | (set() if track == "students" else PLANNED | ONLY_STUDENTS)
     if track == "public" and any(paths.params().glob(UNIT_LISTS)):
-        skipped -= {DRAWS, "rollout_plan.yml"}
-    found = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in skipped)]
-    return sorted(path for path in found if path.is_file() and _is_read(path))
+        exceptions -= {DRAWS, "rollout_plan.yml"}
+    files = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in exceptions)]
+    return sorted(path for path in files if path.is_file() and _is_read(path))
 
 
 def _is_read(path: Path) -> bool:
@@ -105,14 +105,16 @@ def own_inputs(parameters: Mapping[str, Any]) -> dict[str, Path]:
     Who names `params/students.yml` reads the student files too; they go by their role, not their path.
     """
     root = paths.root()
-    named = [
+    places = [
         root / str(value)
         for name, value in parameters.items()
         if name.endswith("_path") and name != "result_path" and value
     ]
-    files = sorted(path for place in named for path in ([place] if place.is_file() else place.glob("**/*.*")))
-    found = {path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path): path for path in files}
-    return found | (student_files() if "params/students.yml" in found else {})
+    files = sorted(path for place in places for path in ([place] if place.is_file() else place.glob("**/*.*")))
+    files_by_name = {
+        path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path): path for path in files
+    }
+    return files_by_name | (student_files() if "params/students.yml" in files_by_name else {})
 
 
 def student_files() -> dict[str, Path]:
@@ -129,8 +131,8 @@ def student_files() -> dict[str, Path]:
     from leapstudy.students.settings import input_files, load_settings
 
     settings = load_settings()
-    named = {role: find(path).paths for role, path in input_files(settings).items()}
-    return {f"{role} file {number}": file for role, files in named.items() for number, file in enumerate(files, 1)}
+    paths_of = {role: find(path).paths for role, path in input_files(settings).items()}
+    return {f"{role} file {number}": file for role, files in paths_of.items() for number, file in enumerate(files, 1)}
 
 
 def _names_no_input() -> bool:
@@ -163,11 +165,11 @@ def signature(track: Track, extra: Iterable[Path] = ()) -> Signature:
     """
     lock = paths.root() / "requirements.lock"
     own = student_files().values() if track == "students" else ()
-    found = []
+    stamps = []
     for path in [*shared_files(track), *package_files(), lock, *own, *extra]:
         try:
             about = path.stat()
         except FileNotFoundError:
             continue
-        found.append((str(path), about.st_size, about.st_mtime_ns))
-    return tuple(sorted(found))
+        stamps.append((str(path), about.st_size, about.st_mtime_ns))
+    return tuple(sorted(stamps))

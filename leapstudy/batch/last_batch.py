@@ -90,9 +90,9 @@ def forget(out: Path) -> None:
 def kept_plan(out: Path, question: str) -> list[Run] | None:
     """Return the last batch's plan if it answers this question, else None."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = _read(out)
-        if kept["asked"] == question:
-            return [Run(**{**run, "notebook": Path(run["notebook"])}) for run in kept["runs"]]
+        record = _read(out)
+        if record["asked"] == question:
+            return [Run(**{**run, "notebook": Path(run["notebook"])}) for run in record["runs"]]
     return None
 
 
@@ -121,8 +121,8 @@ def reasons(plan: Sequence[Run], out: Path) -> dict[str, list[str]]:
 def untouched(out: Path) -> bool:
     """Return whether everything that the last batch published is there as it was, made by today's templates."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = _read(out)
-        return kept["templates"] == templates_hash() and kept["built"] == published(out)
+        record = _read(out)
+        return record["templates"] == templates_hash() and record["built"] == published(out)
     return False
 
 
@@ -133,24 +133,24 @@ def touched(out: Path) -> list[str]:
     record.
     """
     try:
-        kept = _read(out) if (out / NAME).exists() else {}
-        stamps = read_stamps(out) if kept or (out / STAMPS).exists() else {}
-        built = kept["built"] if kept else _recorded(out)
+        record = _read(out) if (out / NAME).exists() else {}
+        stamps = read_stamps(out) if record or (out / STAMPS).exists() else {}
+        hashes = record["built"] if record else _recorded(out)
         # a report renews pages, pictures and documents after the batch, and keeps their hashes
-        expected = {name: digest for name, digest in built.items() if not name.startswith(RENEWED)}
+        expected = {name: digest for name, digest in hashes.items() if not name.startswith(RENEWED)}
         expected |= stamps.get("sums", {})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return [f"missing or damaged: {NAME} or {STAMPS}"]
-    if stamps.get("ahead") or (not built and any(out.glob(f"*/{MANIFEST}"))):
+    if stamps.get("ahead") or (not hashes and any(out.glob(f"*/{MANIFEST}"))):
         return ["not finished"]
-    there = published(out)
-    missing = [name for name in expected if name not in there]
-    by_hand = [name for name, digest in expected.items() if there.get(name, digest) != digest]
-    if kept and relisted(out):
+    current = published(out)
+    missing = [name for name in expected if name not in current]
+    by_hand = [name for name, digest in expected.items() if current.get(name, digest) != digest]
+    if record and relisted(out):
         by_hand.append(STAMPS)
-    changed = "changed by hand" if kept else "not as recorded"
-    why = [f"{what}: {some(names)}" for what, names in (("missing", missing), (changed, by_hand)) if names]
-    return why + ["the templates changed"] * (kept.get("templates", templates_hash()) != templates_hash())
+    words = "changed by hand" if record else "not as recorded"
+    why = [f"{what}: {some(names)}" for what, names in (("missing", missing), (words, by_hand)) if names]
+    return why + ["the templates changed"] * (record.get("templates", templates_hash()) != templates_hash())
 
 
 def relisted(out: Path) -> bool:

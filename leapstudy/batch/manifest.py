@@ -133,26 +133,26 @@ def stale_reasons(folder: Path, key: Mapping[str, Any]) -> list[str]:
 
 def damage(folder: Path, manifest: Manifest) -> list[str]:
     """Return in words what of a run's outputs is not as the run left it."""
-    there = output_hashes(folder)
-    missing = [name for name in ("notebook.ipynb", *manifest.outputs) if name not in there]
-    touched = [name for name, digest in there.items() if manifest.outputs.get(name) != digest]
-    told = (("output missing", dict.fromkeys(missing)), ("output changed by hand", touched))
-    return [f"{what}: {', '.join(names)}" for what, names in told if names]
+    hashes = output_hashes(folder)
+    missing = [name for name in ("notebook.ipynb", *manifest.outputs) if name not in hashes]
+    by_hand = [name for name, digest in hashes.items() if manifest.outputs.get(name) != digest]
+    lines = (("output missing", dict.fromkeys(missing)), ("output changed by hand", by_hand))
+    return [f"{what}: {', '.join(names)}" for what, names in lines if names]
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return in words which parts of a key differ: `params: comparison near -> others`."""
-    return [_told(part, old.get(part), value) for part, value in new.items() if old.get(part) != value]
+    return [_difference(part, old.get(part), value) for part, value in new.items() if old.get(part) != value]
 
 
-def _told(part: str, before: Any, value: Any) -> str:
+def _difference(part: str, before: Any, value: Any) -> str:
     if part == "python":
         return f"python: {before} -> {value}"
     if not (isinstance(value, dict) and isinstance(before, dict)):
         return f"{WORDS.get(part, part)} changed"
     names = [name for name in {**before, **value} if before.get(name) != value.get(name)]
-    shown = [name if part == "data" else f"{name} {before.get(name)} -> {value.get(name)}" for name in names]
-    return f"{part}: {some(shown)}"
+    lines = [name if part == "data" else f"{name} {before.get(name)} -> {value.get(name)}" for name in names]
+    return f"{part}: {some(lines)}"
 
 
 def some(names: Sequence[str]) -> str:

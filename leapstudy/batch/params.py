@@ -107,15 +107,15 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     BadInput
         If a text is no key=value, or a key is given twice.
     """
-    parsed: dict[str, str] = {}
+    values: dict[str, str] = {}
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator:
             raise BadInput(f"--set needs key=value, got {setting!r}. Legal keys: {', '.join(KEYS)}.")
-        if key in parsed:
-            raise BadInput(f"--set {key} is given twice: {parsed[key]!r} and {value!r}. Give it once.")
-        parsed[key] = value
-    return parsed
+        if key in values:
+            raise BadInput(f"--set {key} is given twice: {values[key]!r} and {value!r}. Give it once.")
+        values[key] = value
+    return values
 
 
 def typed_settings(settings: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,12 +133,12 @@ def typed_settings(settings: Mapping[str, Any], declared: Mapping[str, Any]) -> 
     BadInput
         If no planned notebook reads a key, or its value is of another kind.
     """
-    typed: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in settings.items():
         if key not in declared:
             raise bad_value("parameter in --set", key, declared, "No notebook that is asked for reads it.")
-        typed[key] = _as_declared(key, value, declared[key]) if isinstance(value, str) else value
-    return typed
+        values[key] = _as_declared(key, value, declared[key]) if isinstance(value, str) else value
+    return values
 
 
 def _as_declared(key: str, value: str, default: Any) -> Any:
@@ -164,11 +164,11 @@ def resolve(slug: str, settings: Mapping[str, Any]) -> StudyParams:
     base = paths.params()
     study = read_params(base / "study.yml", required=True)
     own = read_params(base / "districts" / f"{slug}.yml")
-    given = {**study, **own, **settings}
-    if isinstance(given.get("comparison"), list | tuple):
-        given["comparison"] = ",".join(map(str, given["comparison"]))
+    values = {**study, **own, **settings}
+    if isinstance(values.get("comparison"), list | tuple):
+        values["comparison"] = ",".join(map(str, values["comparison"]))
     try:
-        return StudyParams(**given)
+        return StudyParams(**values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

@@ -46,7 +46,7 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
             f"{notebook.name} has {len(cells)} cells tagged `parameters`; exactly one is needed (a second one would "
             f"override what is injected)."
         )
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for statement in ast.parse(cells[0].source).body:
         if not (
             isinstance(statement, ast.Assign)
@@ -57,8 +57,8 @@ def declared_parameters(notebook: Path) -> dict[str, Any]:
                 f"{notebook.name}: the parameters cell may only hold plain assignments, line {statement.lineno} is "
                 f"none."
             )
-        found[statement.targets[0].id] = ast.literal_eval(statement.value)
-    return found
+        parameters[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return parameters
 
 
 def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mapping[str, Any], out: Path) -> list[Run]:
@@ -92,31 +92,31 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     of_students = "students" in TRACKS[track]
     own_files = of_students and not load_settings().simulated
     places = [name for name in names if name not in _article_names()]
-    wanted = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
+    notebooks = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
     if why := no_rollout():
-        if names and any(path.stem == ROLLOUT for path in wanted):
+        if names and any(path.stem == ROLLOUT for path in notebooks):
             raise BadInput(f"{ROLLOUT} is about a planned rollout. {why}")
-        wanted = [path for path in wanted if path.stem != ROLLOUT]
+        notebooks = [path for path in notebooks if path.stem != ROLLOUT]
     pooled = not names or ALL_SLUG in names
     few = bool(names) and not places
-    chosen = [] if few or (own_files and track == "students") else _districts(data, places, treated)
+    units = [] if few or (own_files and track == "students") else _districts(data, places, treated)
     if not places:
-        chosen = [item for item in chosen if not _hidden(data, item)]
-    planned = _planned(track, wanted if few else [_notebook(PUBLIC_DISTRICT), *wanted])
+        units = [item for item in units if not _hidden(data, item)]
+    notebooks_of_track = _planned(track, notebooks if few else [_notebook(PUBLIC_DISTRICT), *notebooks])
     check_names(_readers(treated))
-    typed = typed_settings(settings, settable(planned))
+    values = typed_settings(settings, settable(notebooks_of_track))
     runs: list[Run] = []
     if "public" in TRACKS[track]:
-        runs += [_district_run(data, item, typed, out) for item in chosen]
-        runs += _articles(data, wanted, typed, out)
-    closed = no_simulation() if of_students else ""
-    if closed and track == "students":
-        raise BadInput(closed)
-    if of_students and not closed:
-        asked = pooled or places  # a page of all districts alone is refused before its kernel, too
-        own = _of_files(places) if own_files and asked else []
-        found = own if own_files else _simulated(chosen, named=bool(places))
-        runs += _student_runs([] if few else found, pooled, typed, out)
+        runs += [_district_run(data, item, values, out) for item in units]
+        runs += _articles(data, notebooks, values, out)
+    reason = no_simulation() if of_students else ""
+    if reason and track == "students":
+        raise BadInput(reason)
+    if of_students and not reason:
+        has_places = pooled or places  # a page of all districts alone is refused before its kernel, too
+        own = _of_files(places) if own_files and has_places else []
+        students = own if own_files else _simulated(units, by_name=bool(places))
+        runs += _student_runs([] if few else students, pooled, values, out)
     return runs
 
 
@@ -163,16 +163,16 @@ def _hidden(data: StudyData, district: District) -> bool:
 def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District]) -> list[District]:
     """Return the districts asked for, each once whatever names it was given."""
     try:
-        chosen = list(dict.fromkeys(find_district(data.districts, name) for name in names)) or list(treated)
+        units = list(dict.fromkeys(find_district(data.districts, name) for name in names)) or list(treated)
     except BadInput as stranger:
         raise BadInput(f"{stranger} Articles: {', '.join(path.stem for path in articles())}.") from None
-    strangers = [district.name for district in chosen if district not in treated]
+    strangers = [district.name for district in units if district not in treated]
     if strangers:
         raise BadInput(
             f"{', '.join(strangers)} never had {program_name()}, so there is no effect to estimate. "
             f"{program_name()} {unit_nouns()}: {', '.join(item.slug for item in treated)}."
         )
-    return chosen
+    return units
 
 
 def articles() -> list[Path]:
@@ -180,14 +180,14 @@ def articles() -> list[Path]:
 
     Whatever else lies in `notebooks/` (a new notebook, a copy, a folder of one's own) is its author's and stays out.
     """
-    named = sorted(path for path in paths.notebooks().glob("*.ipynb") if ARTICLE.match(path.name))
-    return [path for path in named if path.stem not in (PUBLIC_DISTRICT, STUDENTS) and _has_parameters(path)]
+    paths_by_name = sorted(path for path in paths.notebooks().glob("*.ipynb") if ARTICLE.match(path.name))
+    return [path for path in paths_by_name if path.stem not in (PUBLIC_DISTRICT, STUDENTS) and _has_parameters(path)]
 
 
 def others() -> list[str]:
     """Return the names of notebooks that lie beside the batch's own and stay out of it."""
-    known = {path.name for path in articles()} | {f"{PUBLIC_DISTRICT}.ipynb", f"{STUDENTS}.ipynb"}
-    return sorted(path.name for path in paths.notebooks().glob("*.ipynb") if path.name not in known)
+    names = {path.name for path in articles()} | {f"{PUBLIC_DISTRICT}.ipynb", f"{STUDENTS}.ipynb"}
+    return sorted(path.name for path in paths.notebooks().glob("*.ipynb") if path.name not in names)
 
 
 def _has_parameters(path: Path) -> bool:
@@ -197,9 +197,9 @@ def _has_parameters(path: Path) -> bool:
         return False
 
 
-def _planned(track: str, wanted: Sequence[Path]) -> list[Path]:
+def _planned(track: str, notebooks: Sequence[Path]) -> list[Path]:
     return [
-        *(wanted if "public" in TRACKS[track] else []),
+        *(notebooks if "public" in TRACKS[track] else []),
         *([_notebook(STUDENTS)] if "students" in TRACKS[track] else []),
     ]
 
@@ -210,8 +210,8 @@ def _article_names() -> set[str]:
 
 def settable(notebooks: Sequence[Path]) -> dict[str, Any]:
     """Return name -> default of every parameter that these notebooks read, but for those that make each run itself."""
-    declared = {name: value for path in notebooks for name, value in declared_parameters(path).items()}
-    return {name: value for name, value in declared.items() if name not in OWN}
+    parameters = {name: value for path in notebooks for name, value in declared_parameters(path).items()}
+    return {name: value for name, value in parameters.items() if name not in OWN}
 
 
 def _readers(treated: Sequence[District]) -> dict[str, list[str]]:
@@ -244,11 +244,11 @@ def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
     strangers = [name for name in names if name not in by_name]
     if strangers:
         raise bad_value("district of the student files", strangers[0], [place.slug for place in places])
-    chosen = list(dict.fromkeys(by_name[name] for name in names)) or list(places)
-    return [(place.slug, short(place.name)) for place in chosen]
+    units = list(dict.fromkeys(by_name[name] for name in names)) or list(places)
+    return [(place.slug, short(place.name)) for place in units]
 
 
-def _simulated(units: Sequence[District], *, named: bool) -> list[tuple[str, str]]:
+def _simulated(units: Sequence[District], *, by_name: bool) -> list[tuple[str, str]]:
     """Return slug and name of the units that the SIMULATED state has students of; of another study's there are none.
 
     Raises
@@ -256,14 +256,14 @@ def _simulated(units: Sequence[District], *, named: bool) -> list[tuple[str, str
     BadInput
         If units were `named` and one has none.
     """
-    known = simulated_districts()
-    strangers = [item.name for item in units if item.code not in known]
-    if named and strangers:
+    codes = simulated_districts()
+    strangers = [item.name for item in units if item.code not in codes]
+    if by_name and strangers:
         raise BadInput(
             f"The SIMULATED state of params/{SIMULATION} has no students of {strangers[0]}. Name student files of your "
             "own in params/students.yml, or run its public figures alone: --track public"
         )
-    return [(item.slug, item.name) for item in units if item.code in known]
+    return [(item.slug, item.name) for item in units if item.code in codes]
 
 
 def _notebook(name: str) -> Path:
@@ -275,10 +275,10 @@ def _notebook(name: str) -> Path:
 
 def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of one run: the notebook's own, filled from files and command line."""
-    declared = declared_parameters(notebook)
+    parameters = declared_parameters(notebook)
     params = resolve(slug, {key: value for key, value in settings.items() if key in KEYS})
-    given = {**settings, **params.model_dump(), **extra}
-    return {name: given.get(name, default) for name, default in declared.items()}
+    values = {**settings, **params.model_dump(), **extra}
+    return {name: values.get(name, default) for name, default in parameters.items()}
 
 
 def _district_run(data: StudyData, district: District, settings: Mapping[str, Any], out: Path) -> Run:
@@ -297,8 +297,8 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
     for notebook in notebooks:
         slug, reads = _slug(notebook), settable([notebook])
         if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
-            asked = {key: value for key, value in settings.items() if key in reads}
-            spec = _spec(slug, asked)
+            own = {key: value for key, value in settings.items() if key in reads}
+            spec = _spec(slug, own)
             _require_sample(data, spec, [item.code for item in treated_districts(data.districts)])
             if spec.prior == "published":
                 _require_prior(data)
@@ -338,9 +338,9 @@ def _student_runs(
     districts: Sequence[tuple[str, str]], pooled: bool, settings: Mapping[str, Any], out: Path
 ) -> list[Run]:
     notebook = _notebook(STUDENTS)
-    wanted = [*districts, *([(ALL_SLUG, "All districts with visits")] if pooled else [])]
+    pages = [*districts, *([(ALL_SLUG, "All districts with visits")] if pooled else [])]
     runs = []
-    for slug, title in wanted:
+    for slug, title in pages:
         folder = f"{STUDENT_SLUG}{slug}"
         extra = {"district": slug, "result_path": str(out / folder / "result.json")}
         runs.append(

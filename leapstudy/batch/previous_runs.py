@@ -41,13 +41,13 @@ class PreviousRun:
         return self.manifest.state == "done" and not self.damage
 
 
-def previous_runs(out: Path, asked: Container[str]) -> list[PreviousRun]:
+def previous_runs(out: Path, slugs: Container[str]) -> list[PreviousRun]:
     """Return the runs of earlier batches that the new one does not ask for and whose folders are still there."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return [
             PreviousRun(run["slug"], run["title"], run["source"], manifest, _damage(out / run["slug"], manifest))
             for run in read_stamps(out)["runs"]
-            if run["slug"] not in asked and (manifest := read_manifest(out / run["slug"])) is not None
+            if run["slug"] not in slugs and (manifest := read_manifest(out / run["slug"])) is not None
         ]
     return []
 

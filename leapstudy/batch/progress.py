@@ -19,9 +19,11 @@ NAMED = 4
 
 def expected_seconds(runs: Sequence[Run], out: Path) -> dict[str, float]:
     """Return slug -> seconds that the run took last time; the mean of the others where it never ran."""
-    known = {run.slug: found.seconds for run in runs if (found := read_manifest(out / run.slug)) and found.seconds}
-    usual = sum(known.values()) / len(known) if known else 0.0
-    return {run.slug: known.get(run.slug, usual) for run in runs}
+    seconds = {
+        run.slug: manifest.seconds for run in runs if (manifest := read_manifest(out / run.slug)) and manifest.seconds
+    }
+    usual = sum(seconds.values()) / len(seconds) if seconds else 0.0
+    return {run.slug: seconds.get(run.slug, usual) for run in runs}
 
 
 @dataclass(slots=True)
@@ -50,8 +52,8 @@ class Board:
         self.progress.advance(self.task)
         self._show()
         if not self.console.is_terminal:
-            done, total = len(self.measured), len(self.expected)
-            self.console.print(f"{run.slug}: {manifest.state} in {manifest.seconds:.1f} s ({done} of {total})")
+            n_done, total = len(self.measured), len(self.expected)
+            self.console.print(f"{run.slug}: {manifest.state} in {manifest.seconds:.1f} s ({n_done} of {total})")
 
     def left(self) -> float:
         """Return the seconds still to come: by the last batch, or by this one's mean where there was none."""
@@ -61,8 +63,8 @@ class Board:
     def _show(self) -> None:
         names = list(self.running)
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        left = f"about {self.left():.0f} s left" if self.left() else ""
-        self.progress.update(self.task, description=", ".join(names[:NAMED]) + more or "pages", left=left)
+        remainder = f"about {self.left():.0f} s left" if self.left() else ""
+        self.progress.update(self.task, description=", ".join(names[:NAMED]) + more or "pages", left=remainder)
 
 
 @contextmanager

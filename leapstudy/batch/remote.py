@@ -70,37 +70,37 @@ class Place:
         if not self.url:
             return
         system, base = self._open()
-        known = self._ledger()
-        there = self._results(_listing(system, base), {name.split("/")[0] for name in known})
-        newer = {slug for slug in {name.split("/")[0] for name in known} if self._is_newer(slug, known)}
-        for name in set(known) - set(there):
+        ledger_before = self._ledger()
+        marks = self._results(_listing(system, base), {name.split("/")[0] for name in ledger_before})
+        newer = {slug for slug in {name.split("/")[0] for name in ledger_before} if self._is_newer(slug, ledger_before)}
+        for name in set(ledger_before) - set(marks):
             path = self.folder / name
-            if name.split("/")[0] not in newer and path.is_file() and sha256_file(path) == known[name]["here"]:
+            if name.split("/")[0] not in newer and path.is_file() and sha256_file(path) == ledger_before[name]["here"]:
                 path.unlink()
-        ledger = {name: entry for name, entry in known.items() if name.split("/")[0] in newer}
-        for name in [name for name in there if name.split("/")[0] not in newer]:
-            path, entry = self.folder / name, known.get(name)
-            if not entry or entry["there"] != there[name] or not path.is_file() or sha256_file(path) != entry["here"]:
+        ledger = {name: entry for name, entry in ledger_before.items() if name.split("/")[0] in newer}
+        for name in [name for name in marks if name.split("/")[0] not in newer]:
+            path, entry = self.folder / name, ledger_before.get(name)
+            if not entry or entry["there"] != marks[name] or not path.is_file() or sha256_file(path) != entry["here"]:
                 write_bytes_atomic(path, system.cat_file(f"{base}/{name}"))
-            ledger[name] = {"there": there[name], "here": sha256_file(path)}
+            ledger[name] = {"there": marks[name], "here": sha256_file(path)}
         self._write_ledger(ledger)
 
-    def _is_newer(self, slug: str, known: Ledger) -> bool:
+    def _is_newer(self, slug: str, ledger: Ledger) -> bool:
         """Return whether a run was made here after it was last sent: a whole one with another manifest."""
-        folder, sent = self.folder / slug, known.get(f"{slug}/{MANIFEST}")
+        folder, entry = self.folder / slug, ledger.get(f"{slug}/{MANIFEST}")
         manifest = read_manifest(folder)
         if manifest is None or manifest.state != "done" or damage(folder, manifest):
             return False
-        return sent is None or sha256_file(folder / MANIFEST) != sent["here"]
+        return entry is None or sha256_file(folder / MANIFEST) != entry["here"]
 
-    def _results(self, there: Mapping[str, str], known: set[str]) -> dict[str, str]:
+    def _results(self, marks: Mapping[str, str], slugs: set[str]) -> dict[str, str]:
         """Return what of the files at the URL is results; whatever else lies there is neither read nor touched."""
-        runs = {name.split("/")[0] for name in there if name.endswith(f"/{MANIFEST}") and name.count("/") == 1} | known
-        if there and not runs and not TOP & set(there):
+        runs = {name.split("/")[0] for name in marks if name.endswith(f"/{MANIFEST}") and name.count("/") == 1} | slugs
+        if marks and not runs and not TOP & set(marks):
             raise BadInput(
-                f"--out {self.url!r} holds {len(there)} files that are no results. Give a folder of its own there."
+                f"--out {self.url!r} holds {len(marks)} files that are no results. Give a folder of its own there."
             )
-        return {name: mark for name, mark in there.items() if name in TOP or name.split("/")[0] in {*runs, "assets"}}
+        return {name: mark for name, mark in marks.items() if name in TOP or name.split("/")[0] in {*runs, "assets"}}
 
     def push(self, slug: str = "") -> None:
         """Send what changed, of one run or of everything.
@@ -124,20 +124,20 @@ class Place:
             ) from error
 
     def _send_changed(self, system: Any, base: str, slug: str) -> None:
-        known = self._ledger()
-        here = {name: sha256_file(self.folder / name) for name in _files(self.folder, slug)}
-        changed = [name for name, digest in here.items() if known.get(name, {}).get("here") != digest]
-        gone = [name for name in known if name not in here and name.startswith(f"{slug}/" if slug else "")]
-        manifests = [name for name in changed if Path(name).name == MANIFEST]
-        for name in [*gone, *manifests]:
+        ledger = self._ledger()
+        digests = {name: sha256_file(self.folder / name) for name in _files(self.folder, slug)}
+        changes = [name for name, digest in digests.items() if ledger.get(name, {}).get("here") != digest]
+        losses = [name for name in ledger if name not in digests and name.startswith(f"{slug}/" if slug else "")]
+        manifests = [name for name in changes if Path(name).name == MANIFEST]
+        for name in [*losses, *manifests]:
             # what another machine sent since is newer, and stays
             place = f"{base}/{name}"
-            if system.exists(place) and (name in manifests or system.ukey(place) == known[name]["there"]):
+            if system.exists(place) and (name in manifests or system.ukey(place) == ledger[name]["there"]):
                 system.rm_file(place)
-        for name in sorted(changed, key=lambda name: Path(name).name == MANIFEST):
+        for name in sorted(changes, key=lambda name: Path(name).name == MANIFEST):
             _send(system, f"{base}/{name}", (self.folder / name).read_bytes())
-        sent = {name: {"there": system.ukey(f"{base}/{name}"), "here": here[name]} for name in changed}
-        self._write_ledger({name: entry for name, entry in {**known, **sent}.items() if name not in gone})
+        entries = {name: {"there": system.ukey(f"{base}/{name}"), "here": digests[name]} for name in changes}
+        self._write_ledger({name: entry for name, entry in {**ledger, **entries}.items() if name not in losses})
 
     def _open(self) -> tuple[Any, str]:
         import fsspec
@@ -171,8 +171,8 @@ def _files(folder: Path, slug: str = "") -> Iterator[str]:
 
 def _listing(system: Any, base: str) -> dict[str, str]:
     """Return file -> its mark at the URL, which changes with the content."""
-    found: Iterable[str] = system.find(base)
-    return {name.removeprefix(base).lstrip("/"): system.ukey(name) for name in found}
+    names: Iterable[str] = system.find(base)
+    return {name.removeprefix(base).lstrip("/"): system.ukey(name) for name in names}
 
 
 def _send(system: Any, target: str, content: bytes) -> None:

@@ -45,7 +45,7 @@ class Recorded:
 
 
 def write_record(
-    out: Path, runs: Iterable[Run], kept: Iterable[PreviousRun], started: datetime.datetime, *, anew: bool = True
+    out: Path, runs: Iterable[Run], previous: Iterable[PreviousRun], started: datetime.datetime, *, anew: bool = True
 ) -> Path:
     """Describe a finished batch in its output folder.
 
@@ -55,7 +55,7 @@ def write_record(
         The output folder.
     runs
         The batch's runs; one without a manifest is left out.
-    kept
+    previous
         Runs of earlier batches that stay in the folder.
     started
         When the batch began, with its time zone.
@@ -65,16 +65,16 @@ def write_record(
     path = out / NAME
     if not anew and recorded_hashes(out) == {item["name"]: item["sha256"] for item in describe_files(out)}:
         return path
-    recorded = [
+    records = [
         Recorded(run.slug, run.title, run.notebook.name, manifest, _moment(out / run.slug / "manifest.json"))
         for run in runs
         if (manifest := read_manifest(out / run.slug)) is not None
     ]
-    recorded += [
+    records += [
         Recorded(run.slug, run.title, run.source, run.manifest, _moment(out / run.slug / "manifest.json"))
-        for run in kept
+        for run in previous
     ]
-    crate = crate_of(describe_files(out), recorded, made({}), started, datetime.datetime.now(datetime.UTC))
+    crate = crate_of(describe_files(out), records, made({}), started, datetime.datetime.now(datetime.UTC))
     write_text_atomic(path, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")
     return path
 
@@ -144,7 +144,7 @@ def crate_of(
     }
 
 
-def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.datetime) -> Entity:
+def _root(files: Sequence[Entity], runs: Sequence[Recorded], end: datetime.datetime) -> Entity:
     return {
         "@id": "./",
         "@type": "Dataset",
@@ -152,7 +152,7 @@ def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.dat
         "description": (
             f"Estimates, pages and executed notebooks of {len(runs)} runs of leapstudy {leapstudy.__version__}."
         ),
-        "datePublished": ended.date().isoformat(),
+        "datePublished": end.date().isoformat(),
         "license": {"@id": LICENSE},
         "hasPart": _ids(files),
         "mentions": [{"@id": "#batch"}, *({"@id": _run_id(run.slug)} for run in runs)],
@@ -160,19 +160,19 @@ def _root(files: Sequence[Entity], runs: Sequence[Recorded], ended: datetime.dat
 
 
 def _batch(
-    files: Sequence[Entity], runs: Sequence[Recorded], started: datetime.datetime, ended: datetime.datetime
+    files: Sequence[Entity], runs: Sequence[Recorded], start: datetime.datetime, end: datetime.datetime
 ) -> Entity:
     sound = all(run.manifest.state == "done" for run in runs)
-    shared = [item for item in files if "/" not in item["name"]]
+    top_files = [item for item in files if "/" not in item["name"]]
     return {
         "@id": "#batch",
         "@type": "CreateAction",
         "name": "The batch: gather estimates, build the site",
         "instrument": {"@id": SOFTWARE},
         "object": [{"@id": _run_id(run.slug)} for run in runs],
-        "result": _ids(shared),
-        "startTime": _iso(started),
-        "endTime": _iso(ended),
+        "result": _ids(top_files),
+        "startTime": _iso(start),
+        "endTime": _iso(end),
         "actionStatus": {"@id": STATUS["done"] if sound else FAILED},
     }
 

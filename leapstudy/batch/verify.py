@@ -79,8 +79,8 @@ class Verification:
         verdict = f"{counted(len(self.moved), 'thing')} moved:" if self.moved else same
         rest = len(self.moved) - SHOWN
         more = [f"  and {rest} more"] if rest > 0 else []
-        made = ["Made with something else:", *(f"  {line}" for line in self.differences)] if self.differences else []
-        return "\n".join([verdict, *(f"  {line}" for line in self.moved[:SHOWN]), *more, *made])
+        origin = ["Made with something else:", *(f"  {line}" for line in self.differences)] if self.differences else []
+        return "\n".join([verdict, *(f"  {line}" for line in self.moved[:SHOWN]), *more, *origin])
 
 
 def verify(out: Path, jobs: int, console: Console) -> Verification:
@@ -102,25 +102,25 @@ def verify(out: Path, jobs: int, console: Console) -> Verification:
     BadInput
         If there is no finished batch to compare with.
     """
-    listed = _listed(out)
-    done = [run["slug"] for run in listed if run["status"] in SHOWN_STATES]
+    records = _site_runs(out)
+    slugs = [run["slug"] for run in records if run["status"] in SHOWN_STATES]
     with scratch_folder() as scratch, _without_cache(scratch / "derived"):
         again = scratch / "reports"
-        tracks = {track_of(slug) for slug in done}
+        tracks = {track_of(slug) for slug in slugs}
         track = "students" if tracks == {"students"} else "all" if "students" in tracks else "public"
         plan = {run.slug: run for run in make_plan(load_study(started=track != "students"), [], track, {}, again)}
-        runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in done if slug in plan]
+        runs = [replace(plan[slug], parameters=_parameters(plan[slug], out / slug)) for slug in slugs if slug in plan]
         run_batch(runs, again, jobs, force=True, console=console)
-        build_site(again, [_again(run, plan, again) for run in listed])
+        build_site(again, [_again(run, plan, again) for run in records])
         _bring_documents(out, again)
-        return _compared(out, again, done)
+        return _compared(out, again, slugs)
 
 
-def _listed(out: Path) -> list[dict[str, Any]]:
+def _site_runs(out: Path) -> list[dict[str, Any]]:
     """Return the runs as the site lists them."""
     with contextlib.suppress(OSError, ValueError):
-        if listed := read_stamps(out)["runs"]:
-            return listed
+        if records := read_stamps(out)["runs"]:
+            return records
     raise BadInput(f"There is no finished batch in {out.name}/ to verify. Run `leapstudy run` first.")
 
 
@@ -139,23 +139,23 @@ def _without_cache(folder: Path) -> Iterator[None]:
 
 def _parameters(run: Run, folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
-    kept = {} if manifest is None else manifest.key.get("params") or {}
-    return {name: kept.get(name, value) for name, value in run.parameters.items()}
+    params = {} if manifest is None else manifest.key.get("params") or {}
+    return {name: params.get(name, value) for name, value in run.parameters.items()}
 
 
-def _again(listed: Mapping[str, Any], plan: Mapping[str, Run], again: Path) -> dict[str, Any]:
+def _again(record: Mapping[str, Any], plan: Mapping[str, Run], again: Path) -> dict[str, Any]:
     """Return a run as the site should list it: what the plan knows comes from the plan."""
-    run, notebook = plan.get(listed["slug"]), again / listed["slug"] / "notebook.ipynb"
-    named = {"title": run.title, "source": run.notebook.name} if run else {}
-    return {**listed, **named, "notebook": notebook if notebook.is_file() else None}
+    run, notebook = plan.get(record["slug"]), again / record["slug"] / "notebook.ipynb"
+    names = {"title": run.title, "source": run.notebook.name} if run else {}
+    return {**record, **names, "notebook": notebook if notebook.is_file() else None}
 
 
 def _bring_documents(out: Path, again: Path) -> None:
     """Let the pages made again lead to the documents that `report` has written since the batch, as those there do."""
-    kept = read_stamps(out).get("documents", {})
+    documents_before = read_stamps(out).get("documents", {})
     # by the names that there can be: a name in that file may lead anywhere
     places = [folder / name for folder in sorted(again.iterdir()) if folder.is_dir() for name in DOCUMENTS]
-    documents = [path for path in places if path.relative_to(again).as_posix() in kept]
+    documents = [path for path in places if path.relative_to(again).as_posix() in documents_before]
     for path in documents:
         with contextlib.suppress(OSError):  # one that is gone is told where the folders are compared
             shutil.copy(out / path.relative_to(again), path)
@@ -164,34 +164,34 @@ def _bring_documents(out: Path, again: Path) -> None:
 
 
 def _compared(out: Path, again: Path, slugs: Sequence[str]) -> Verification:
-    moved: list[str] = []
+    changes: list[str] = []
     differences: dict[str, None] = {}
     estimates = 0
     for slug in [slug for slug in slugs if track_of(slug)]:
         old, new = _result(out / slug), _result(again / slug)
         if not (old and new):
-            moved.append(f"{slug}: {'the run gave no result this time' if old else 'its result cannot be read'}")
+            changes.append(f"{slug}: {'the run gave no result this time' if old else 'its result cannot be read'}")
             continue
         estimates += len(old["estimates"])
-        moved += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], TOLERANCE)]
+        changes += [f"{slug}: {text}" for text in moved_estimates(old["estimates"], new["estimates"], TOLERANCE)]
         differences |= dict.fromkeys(made_otherwise(old.get("made") or {}, new["made"]))
         differences |= dict.fromkeys(_other_key(out / slug))
-    moved += moved_files(out, again, TOLERANCE)
-    moved += [RELISTED] * relisted(out)
-    return Verification(len(slugs), estimates, len(published(out)), tuple(moved), tuple(differences))
+    changes += moved_files(out, again, TOLERANCE)
+    changes += [RELISTED] * relisted(out)
+    return Verification(len(slugs), estimates, len(published(out)), tuple(changes), tuple(differences))
 
 
 def _other_key(folder: Path) -> list[str]:
     """Say where a run was made with another key for students' numbers: it deals the placebo's lots."""
     manifest = read_manifest(folder)
-    kept = None if manifest is None else manifest.key.get("student_key")
-    return [] if kept in (None, key_mark()) else ["the key for students' numbers is another one"]
+    key = None if manifest is None else manifest.key.get("student_key")
+    return [] if key in (None, key_mark()) else ["the key for students' numbers is another one"]
 
 
 def _result(folder: Path) -> dict[str, Any]:
     try:
-        found = load_result(folder / "result.json")
-        return found if isinstance(found.get("estimates"), list) else {}
+        result = load_result(folder / "result.json")
+        return result if isinstance(result.get("estimates"), list) else {}
     except BadInput:
         return {}
 
@@ -210,12 +210,12 @@ def moved_estimates(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str,
 def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
     """Return the rows by everything that names them; those that differ in nothing but numbers also by their turn."""
     turns: Counter[tuple[Any, ...]] = Counter()
-    found = {}
+    by_name = {}
     for row in rows:
         name = tuple(row.get(part) for part in NAMES)
-        found[(*name, turns[name])] = row
+        by_name[(*name, turns[name])] = row
         turns[name] += 1
-    return found
+    return by_name
 
 
 def _moved(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[str]:

@@ -52,8 +52,8 @@ OutOption = Annotated[
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated.")]
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wish: bool) -> None:
+    if wish:
         _say(f"leapstudy {leapstudy.__version__}")
         raise typer.Exit
 
@@ -100,13 +100,13 @@ def _plan(
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
     question = asked(districts=districts, track=track, settings=settings, out=out)
-    kept = kept_plan(out, question)
-    if kept is None and not settings:
-        kept = kept_part(out, track, tuple(districts or ()))
+    last_plan = kept_plan(out, question)
+    if last_plan is None and not settings:
+        last_plan = kept_part(out, track, tuple(districts or ()))
     if to_run:
         require_current()
-    if kept is not None:
-        return kept, question, True
+    if last_plan is not None:
+        return last_plan, question, True
     if to_run:
         _warm_up()
     plan = _new_plan(districts, track, settings, out, started)
@@ -183,17 +183,17 @@ def run(
     from leapstudy.batch.manifest import verdict
 
     place = _place(out)
-    plan, question, kept = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
+    plan, question, is_last = _plan(districts, track, settings, place.folder, to_run=not dry_run and not dask)
     why = reasons(plan, place.folder)
     _say_left_out(plan, track)
     if dry_run:
         for item in plan:
-            told = verdict(why[item.slug]) if why[item.slug] else "fresh, would run only with --force"
-            _say(f"{item.slug}: {item.notebook.name}: {told}")
+            words = verdict(why[item.slug]) if why[item.slug] else "fresh, would run only with --force"
+            _say(f"{item.slug}: {item.notebook.name}: {words}")
     elif force or any(why.values()) or not untouched(place.folder):
         _run(plan, place, jobs, force, timeout, dask, question)
     else:
-        if not kept:
+        if not is_last:
             keep_fresh(place.folder, question, plan)
         _say_done(0, len(plan), 0, place.index)
 
@@ -241,11 +241,11 @@ def _cut_off(plan: list, folder: Path) -> str:
     from leapstudy.batch.last_batch import reasons
     from leapstudy.batch.manifest import some
 
-    left = [slug for slug, why in reasons(plan, folder).items() if why]
-    done, are = len(plan) - len(left), "is" if len(left) == 1 else "are"
+    stale = [slug for slug, why in reasons(plan, folder).items() if why]
+    n_fresh, are = len(plan) - len(stale), "is" if len(stale) == 1 else "are"
     return (
-        f"Interrupted: {done} of {len(plan)} runs are done, {len(left)} {are} not "
-        f"({some(left) or 'none'}). Nothing is left running; the same command goes on from there."
+        f"Interrupted: {n_fresh} of {len(plan)} runs are done, {len(stale)} {are} not "
+        f"({some(stale) or 'none'}). Nothing is left running; the same command goes on from there."
     )
 
 
@@ -269,8 +269,8 @@ def _place(out: str, *, wait: bool = True) -> Any:
     return place
 
 
-def _say_done(ran: int, planned: int, failed: int, index: str) -> None:
-    _say(f"Runs: {ran} made, {planned - ran} fresh, {failed} failed. Open {index}")
+def _say_done(ran: int, n_runs: int, n_failed: int, index: str) -> None:
+    _say(f"Runs: {ran} made, {n_runs - ran} fresh, {n_failed} failed. Open {index}")
 
 
 @app.command(rich_help_panel=STUDY, epilog="Example: leapstudy status")
@@ -302,8 +302,8 @@ def templates(
 
     require_free(paths.real(folder), "The folder")
     files = made(load_settings().supports)
-    if there := sorted(name for name in files if (folder / name).exists()):
-        raise BadInput(f"{folder.name} holds {', '.join(there)} already, and nothing is written over. Name another.")
+    if names := sorted(name for name in files if (folder / name).exists()):
+        raise BadInput(f"{folder.name} holds {', '.join(names)} already, and nothing is written over. Name another.")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_text_atomic(folder / name, text)
@@ -339,10 +339,10 @@ def choose(
     from leapstudy.study.choice import FILE, record
 
     data = load_study()
-    made = record(data, group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
-    for place, item in enumerate(made.sets, 1):
+    choice = record(data, group, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", reason)
+    for place, item in enumerate(choice.sets, 1):
         _say(f"{place}. {item.name}: {counted(len(item.codes), *data.state.unit.noun['en'])}")
-    _say(f"Chosen: {made.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
+    _say(f"Chosen: {choice.chosen}. On record in params/{FILE}; `leapstudy run` says it on every page.")
 
 
 @app.command(rich_help_panel=OWN, epilog="Example: leapstudy simulate students.parquet --seed 7")
@@ -357,8 +357,10 @@ def simulate(
 
     require_own(paths.real(out))
     config = load_config()
-    made = write_simulation(paths.real(out), config if seed is None else config.with_changes(seed=seed))
-    _say(f"SIMULATED students: {made.panel.name}; visits: {made.visits.name}; truth: {made.truth.name}")
+    simulation = write_simulation(paths.real(out), config if seed is None else config.with_changes(seed=seed))
+    _say(
+        f"SIMULATED students: {simulation.panel.name}; visits: {simulation.visits.name}; truth: {simulation.truth.name}"
+    )
 
 
 @app.command("list", rich_help_panel=STUDY, epilog="Example: leapstudy list")
@@ -388,9 +390,9 @@ def report(
     from leapstudy.site.documents import build_reports, report_slugs
 
     place = _place(out)
-    made = build_reports(place.folder, report_slugs(place.folder, districts or []), to.replace(" ", "").split(","))
+    documents = build_reports(place.folder, report_slugs(place.folder, districts or []), to.replace(" ", "").split(","))
     place.push()
-    for line in (*(str(path) for path in made.paths), *made.notes):
+    for line in (*(str(path) for path in documents.paths), *documents.notes):
         _say(line)
 
 
@@ -402,9 +404,9 @@ def verify(
     """Make every result again in a temporary folder, compare, and name what moved."""
     from leapstudy.batch.verify import verify as compare
 
-    found = compare(_place(out).folder, jobs, console)
-    _say(found.text())
-    raise typer.Exit(1 if found.moved else 0)
+    comparison = compare(_place(out).folder, jobs, console)
+    _say(comparison.text())
+    raise typer.Exit(1 if comparison.moved else 0)
 
 
 @app.command(
@@ -446,11 +448,11 @@ def refresh(
             raise BadInput(f"--copied is for all copies together: leave out {', '.join(names)}.")
         _take_over()
         return
-    known = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
-    for name in names or known:
-        if name not in known:
-            raise bad_value("notebook", name, known)
-        refresh_notebook(known[name])
+    notebooks = {path.stem: path for path in sorted(paths.notebooks().glob("*.ipynb"))}
+    for name in names or notebooks:
+        if name not in notebooks:
+            raise bad_value("notebook", name, notebooks)
+        refresh_notebook(notebooks[name])
         _say(f"{name}: executed and kept")
 
 
@@ -463,8 +465,8 @@ def _take_over() -> None:
     elif not (paths.notebooks() / LISTING).is_file():
         raise BadInput(f"notebooks/{LISTING} is missing: `leapstudy new` did not make this workspace.")
     _say(f"Taken over: {', '.join(take_over(paths.notebooks())) or 'nothing'}.")
-    if changed := copied(paths.notebooks()).changed:
-        _say(f"Kept, since you changed them: {', '.join(changed)}. Delete one and say it again to get the newer.")
+    if names := copied(paths.notebooks()).changed:
+        _say(f"Kept, since you changed them: {', '.join(names)}. Delete one and say it again to get the newer.")
 
 
 def _of_interrupt(error: BaseException | None) -> bool:

@@ -24,24 +24,26 @@ def design(
     from leapstudy.study.rollout.written_plan import why_not_frozen
     from leapstudy.words import rollout as words
 
-    made = try_out(asked(track, dollars))
-    for finding in (words.eligible(made), words.money(made)):
+    trial = try_out(asked(track, dollars))
+    for finding in (words.eligible(trial), words.money(trial)):
         say(str(finding))
-    for item in made.scenarios:
+    for item in trial.scenarios:
         size = number(item.detectable_visited, 1) if words.can_be(item) else "none"
         unit = outcome_unit(item.outcome)
-        found = f"detectable {number(item.dealt.detectable)} {unit} on all offered, {size} on {made.whom}"
+        words_found = f"detectable {number(item.dealt.detectable)} {unit} on all offered, {size} on {trial.whom}"
         if not words.possible(item.dealt.detectable, item.outcome):
-            found = "no effect detectable, however large"
+            words_found = "no effect detectable, however large"
         say(
             f"  {words.outcome_words(item.outcome)}, {words.scenario_words(item)}: {item.dealt.n_offered:,} of "
-            f"{item.dealt.n_units:,}; {found}; "
+            f"{item.dealt.n_units:,}; {words_found}; "
             f"false positives of an ordinary 95% CI {percent(item.dealt.false_positive_t)}"
             f"{'' if item.affordable else '; beyond the budget'}"
         )
-    unfrozen = words.unfrozen(why_not_frozen(made.chosen.track))
-    for told in filter(None, (words.refusals(made), words.why_by_lot(made), words.recommendation(made), unfrozen)):
-        say(str(told))
+    unfrozen = words.unfrozen(why_not_frozen(trial.chosen.track))
+    for sentence in filter(
+        None, (words.refusals(trial), words.why_by_lot(trial), words.recommendation(trial), unfrozen)
+    ):
+        say(str(sentence))
 
 
 def plan(
@@ -56,20 +58,20 @@ def plan(
     from leapstudy.study.rollout import written_plan
     from leapstudy.study.rollout.choices import load_rollout
 
-    chosen, data = load_rollout(), load_study(started=False)
+    rollout, data = load_rollout(), load_study(started=False)
     if data.starts:  # a program that nobody has yet has no plan of record
         record = load_plan()
         say(f"params/plan.yml, frozen as {record['frozen'][:12]}: {written_plan.record_age(record, data)}")
-    kept = written_plan.freeze(chosen, reason) if freeze else written_plan.kept_plan()
-    if not kept:
+    frozen = written_plan.freeze(rollout, reason) if freeze else written_plan.kept_plan()
+    if not frozen:
         say("No rollout is planned. Decide in params/rollout.yml, then: leapstudy plan --freeze")
         return
-    planned = kept["choices"]
-    say(f"params/{written_plan.FILE}, frozen as {kept['frozen'][:12]} on {kept['written']}: {planned['question']}")
-    if planned["track"] == "students":
-        named = written_plan.planned_months(kept, written_plan.known_months())
-        say(f"It measures over the {len(named)} school months after {kept['decided_after']}: {', '.join(named)}.")
-    say(written_plan.plan_age(kept))
+    choices = frozen["choices"]
+    say(f"params/{written_plan.FILE}, frozen as {frozen['frozen'][:12]} on {frozen['written']}: {choices['question']}")
+    if choices["track"] == "students":
+        months = written_plan.planned_months(frozen, written_plan.known_months())
+        say(f"It measures over the {len(months)} school months after {frozen['decided_after']}: {', '.join(months)}.")
+    say(written_plan.plan_age(frozen))
 
 
 def draw(
@@ -93,26 +95,26 @@ def draw(
         say(words.starts_written(*write_starts(starts)))
         return
     if check is not None:
-        record, drawn = read_draw(check)
-        say(f"{check.name}: {len(drawn):,} drawn on {record.made_at}. Seed and list give the same draw again.")
+        record, assignment = read_draw(check)
+        say(f"{check.name}: {len(assignment):,} drawn on {record.made_at}. Seed and list give the same draw again.")
         return
-    chosen = load_rollout()
-    made = hold(chosen, out.expanduser() if out else None, reason)
-    record = made.record
+    rollout = load_rollout()
+    lottery = hold(rollout, out.expanduser() if out else None, reason)
+    record = lottery.record
     phases = ", ".join(f"{phase}: {places:,}" for phase, places in record.phases.items())
     say(f"Drawn from {record.n_units:,} ({record.rule}). {phases}; waiting: {record.waiting:,}.")
-    joined_words = f"{made.joined:,}" if record.track == "units" else shown(made.joined)
-    joined = f"; {joined_words} are in {JOINED}, too small for lots of their own" if made.joined else ""
-    say(f"Lots within: {record.strata}{joined}. Seed {record.seed!r}, announced {record.announced}.")
+    joined_words = f"{lottery.joined:,}" if record.track == "units" else shown(lottery.joined)
+    note = f"; {joined_words} are in {JOINED}, too small for lots of their own" if lottery.joined else ""
+    say(f"Lots within: {record.strata}{note}. Seed {record.seed!r}, announced {record.announced}.")
     where = (
         "in the private folder, readable by you alone"
-        if made.private
-        else f"in {made.path.parent.name}/{made.path.name}"
+        if lottery.private
+        else f"in {lottery.path.parent.name}/{lottery.path.name}"
     )
     say(f"The list is {where}; SHA-256 {record.list_sha256}. On record in params/draws.json.")
     if not record.plan_sha256:
         say("No plan was frozen before this draw (leapstudy plan --freeze): the record says so.")
-    if late := begun(record.made_at, chosen.starts(load_settings().rollout.starts), chosen.track):
+    if late := begun(record.made_at, rollout.starts(load_settings().rollout.starts), rollout.track):
         say(late)
-    if not made.private:
-        say(f"Next, once figures reach their start: leapstudy draw --starts {made.path}")
+    if not lottery.private:
+        say(f"Next, once figures reach their start: leapstudy draw --starts {lottery.path}")

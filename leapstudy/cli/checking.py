@@ -36,14 +36,14 @@ def check(
         if todo:  # questions that are still open are asked step by step
             break
     if faulty and readable:  # students are answered apart: their files wait for no step but those of the units
-        told = _said(_check_own_students)  # empty where nothing is wrong
-        faulty += [] if any(told in text for text in faulty) else [told]
+        fault = _fault_of(_check_own_students)  # empty where nothing is wrong
+        faulty += [] if any(fault in text for text in faulty) else [fault]
     if faulty:
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
     check_student_files()
-    if changed := copied(paths.notebooks()).changed:
+    if names := copied(paths.notebooks()).changed:
         say(
-            f"Changed by you, and of an earlier leapstudy: {', '.join(changed)}. Delete one, then\n"
+            f"Changed by you, and of an earlier leapstudy: {', '.join(names)}. Delete one, then\n"
             "`leapstudy refresh --copied`, to get the newer."
         )
     if own := others():
@@ -66,7 +66,7 @@ def _steps() -> Iterator[tuple["Step", bool]]:
     data, unread = _data(space)
     if unread and not (faulty or space.by_step["groups"] or space.by_step["contrasts"]):
         raise BadInput(unread)  # a fault that no step knows
-    for step in later_steps(space, data, _asked()):
+    for step in later_steps(space, data, _headline()):
         yield step, step.name in space.todo
     yield _parameters(space, data, unread), False
 
@@ -86,16 +86,16 @@ def _data(space: "Workspace") -> tuple[Any, str]:
         return None, unread
 
 
-def _asked() -> dict[str, str]:
+def _headline() -> dict[str, str]:
     """Return what `params/study.yml` asks; nothing where it lacks a part, or cannot be read: the last step tells."""
     from leapstudy.batch.params import read_params
 
     try:
-        asked = read_params(paths.params() / "study.yml", required=True)
+        values = read_params(paths.params() / "study.yml", required=True)
     except BadInput:
         return {}
     names = ("contrast", "edition", "outcome")
-    return {name: str(asked[name]) for name in names} if set(names) <= set(asked) else {}
+    return {name: str(values[name]) for name in names} if set(names) <= set(values) else {}
 
 
 def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
@@ -124,10 +124,12 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         reads += [lambda: choice.kept(data), lambda: require_units_open(data)]
         track = "public" if _refused_students() else "all"  # student files are told after all steps, once
         reads += [lambda: runs.extend(make_plan(data, [], track, {}, paths.reports()))]
-    left, said = _open_todos()
-    said += [] if left else map(_said, reads)
+    todo_lines, findings = _open_todos()
+    findings += [] if todo_lines else map(_fault_of, reads)
     faults = tuple(
-        dict.fromkeys([*space.by_step["parameters"], *left, *(fault for fault in said if fault not in ("", unread))])
+        dict.fromkeys(
+            [*space.by_step["parameters"], *todo_lines, *(fault for fault in findings if fault not in ("", unread))]
+        )
     )
     return Step("parameters", f"{len(runs)} runs have legal parameters" if runs else WAITS, faults)
 
@@ -137,16 +139,16 @@ def _open_todos() -> tuple[list[str], list[str]]:
     from leapstudy.core.parameter_file import read_mapping
     from leapstudy.data.steps import todos
 
-    left, faults = [], []
+    lines, faults = [], []
     for path in [place for name in ("study.yml", "plan.yml") if (place := paths.params() / name).is_file()]:
         try:
-            left += [f"{path.name}, {place}: {text}" for place, text in todos(read_mapping(path))]
+            lines += [f"{path.name}, {place}: {text}" for place, text in todos(read_mapping(path))]
         except BadInput as error:
             faults.append(str(error))
-    return left, faults
+    return lines, faults
 
 
-def _said(read: Callable[[], object]) -> str:
+def _fault_of(read: Callable[[], object]) -> str:
     try:
         read()
     except BadInput as error:
@@ -163,7 +165,7 @@ def _refused_students() -> bool:
         settings = load_settings()
     except BadInput:
         return False
-    return not settings.simulated and bool(_said(lambda: require_usable(settings)))
+    return not settings.simulated and bool(_fault_of(lambda: require_usable(settings)))
 
 
 def _check_own_students() -> None:
@@ -189,13 +191,13 @@ def check_student_files() -> None:
         return
     if not settings.visits:  # told beside what is wrong with the attendance, not before it
         _check_students(paths.named(settings.input))
-    checked = check_students(settings)
-    reason = no_answer(checked, settings) if checked.ok else missing_key(checked)
-    say(f"{checked.text}\n{reason}".strip())
-    if reason or not checked.ok:
+    report = check_students(settings)
+    reason = no_answer(report, settings) if report.ok else missing_key(report)
+    say(f"{report.text}\n{reason}".strip())
+    if reason or not report.ok:
         raise typer.Exit(BadInput.exit_code)
-    if closed := _said(lambda: require_students_open(settings)):
-        say(closed)
+    if fault := _fault_of(lambda: require_students_open(settings)):
+        say(fault)
 
 
 def _check_students(path: Path) -> int:

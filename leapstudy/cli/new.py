@@ -47,32 +47,32 @@ def new(
     from leapstudy.data.intake import look
     from leapstudy.data.new_study import draft
 
-    given = [*(files or []), *(more or [])]
-    if not given:
+    paths_given = [*(files or []), *(more or [])]
+    if not paths_given:
         raise BadInput("Name the state's own files: leapstudy new DIR --from FILE...")
     if not unit.isalpha():
         raise BadInput(f"The unit {unit!r} is no single word. Name who has a start: district, school, county, parish.")
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"{folder.name} is not empty. Name a folder that does not exist yet.")
-    if len({file.name for file in given}) < len(given):
+    if len({file.name for file in paths_given}) < len(paths_given):
         raise BadInput("Two files have the same name. Give each a name of its own.")
-    asked = Asked(unit.lower(), pairs("--column", column), pairs("--keep", keep), pad)
-    there = {name for file in given for name in _sheets(file)}
-    if strange := [name for name in sheet or [] if name not in there]:
-        raise bad_value("sheet", strange[0], there)
-    looked = [table for file in given for table in look(file, sheet or ())]
-    made = draft(looked, asked, folder.name, restated=restated)
-    write(made, folder, given)
-    read = {(source.file, source.sheet) for source, _ in looked}
+    request = Asked(unit.lower(), pairs("--column", column), pairs("--keep", keep), pad)
+    sheets = {name for file in paths_given for name in _sheets(file)}
+    if strange := [name for name in sheet or [] if name not in sheets]:
+        raise bad_value("sheet", strange[0], sheets)
+    tables = [table for file in paths_given for table in look(file, sheet or ())]
+    study = draft(tables, request, folder.name, restated=restated)
+    write(study, folder, paths_given)
+    read = {(source.file, source.sheet) for source, _ in tables}
     aside = [
         f"sheet {name!r} of {file.name} is not used"
-        for file in given
+        for file in paths_given
         for name in _sheets(file)
         if (file.name, name) not in read
     ]
-    for line in [*made.told, *aside]:
+    for line in [*study.told, *aside]:
         say(line)
-    todo = sum(text.count("TODO") for text in made.texts.values())
+    todo = sum(text.count("TODO") for text in study.texts.values())
     say(f"{folder.name} is drafted, with {todo} TODOs. Next: leapstudy --study {folder} check")
 
 
@@ -82,15 +82,15 @@ def _sheets(file: Path) -> list[str]:
     return list(read_sheets(file))
 
 
-def pairs(option: str, given: list[str] | None) -> dict[str, str]:
+def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
     """Return name -> value of an option that is given as NAME=VALUE, and may be repeated."""
-    given_pairs = [text.partition("=") for text in given or []]
+    given_pairs = [text.partition("=") for text in texts or []]
     if wrong := [name for name, sign, value in given_pairs if not (sign and value)]:
         raise BadInput(f"{option} needs NAME=VALUE, got {wrong[0]!r}.")
     return {name: value for name, _, value in given_pairs}
 
 
-def write(made: "Draft", folder: Path, files: list[Path]) -> None:
+def write(study: "Draft", folder: Path, files: list[Path]) -> None:
     """Write a drafted study: published files as they are, tables with their hashes, parameters, notebooks."""
     from leapstudy.batch.copied import copy
     from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
@@ -102,15 +102,15 @@ def write(made: "Draft", folder: Path, files: list[Path]) -> None:
 
     raw = folder / "data" / "raw"
     for file in files:
-        keep_published(raw / made.recipe.folder / PUBLISHED, file)
-    for name, table in (("attendance.csv", made.tables.table), (UNITS_FILE, made.tables.units)):
-        write_bytes_atomic(raw / made.recipe.folder / name, as_csv(table))
-        keep(raw / made.recipe.folder, {name: sha256_bytes(as_csv(table))})
-    for name, text in made.texts.items():
+        keep_published(raw / study.recipe.folder / PUBLISHED, file)
+    for name, table in (("attendance.csv", study.tables.table), (UNITS_FILE, study.tables.units)):
+        write_bytes_atomic(raw / study.recipe.folder / name, as_csv(table))
+        keep(raw / study.recipe.folder, {name: sha256_bytes(as_csv(table))})
+    for name, text in study.texts.items():
         write_text_atomic(folder / name, text)
     register = raw / "program" / "units.csv"
     keep(register.parent, {register.name: sha256_bytes(register.read_bytes())})
-    write_recipes(folder / "params" / FILE, {"attendance": made.recipe})
+    write_recipes(folder / "params" / FILE, {"attendance": study.recipe})
     bring(folder)
     copy(folder / "notebooks")
 
@@ -152,7 +152,7 @@ def diff(
 
     place = editions.Place(paths.raw(), paths.params())
     edition = editions.new_edition(load_state(), place, file, table, add=add, renamed=pairs("--column", column))
-    say(_told(edition))
+    say(_edition_words(edition))
     if listing:
         write_bytes_atomic(listing, as_csv(edition.moved.cells))
     if not accept:
@@ -160,8 +160,8 @@ def diff(
             raise BadInput("It does not fit the declaration:\n" + "\n".join(f"- {fault}" for fault in edition.faults))
         say("Nothing was changed. --accept takes it over.")
         return
-    kept = editions.accept(edition, place, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    say(f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {kept.name}.")
+    old_file = editions.accept(edition, place, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    say(f"data/raw/{edition.table.file} is replaced and pinned; every moved cell: {old_file.name}.")
     kept_too = editions.unread(place, edition)
     for line in [*kept_too, *editions.newer_than_its_name(load_state(), edition), "Next: leapstudy check"]:
         say(line)
@@ -183,15 +183,15 @@ def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that yo
     say(f"data/raw/{file}: SHA-256 {old[:12]} is now {new[:12]}. Next: leapstudy check")
 
 
-def _told(edition: "NewEdition") -> str:
+def _edition_words(edition: "NewEdition") -> str:
     from leapstudy.data.differences import KINDS
 
-    moved = edition.moved
-    lines = [f"{edition.file.name} against data/raw/{edition.table.file}: {moved.counts}."]
+    changes = edition.moved
+    lines = [f"{edition.file.name} against data/raw/{edition.table.file}: {changes.counts}."]
     for kind in KINDS:
-        rows = moved.cells[moved.cells["kind"] == kind]
+        rows = changes.cells[changes.cells["kind"] == kind]
         for row in rows.head(LISTED).to_dict("records"):
-            where = ", ".join(str(row[name]) for name in moved.cells.columns[1:-3])
+            where = ", ".join(str(row[name]) for name in changes.cells.columns[1:-3])
             lines.append(f"  {kind}: {where}, {row['column']}: {row['old'] or 'blank'} -> {row['new'] or 'blank'}")
         if len(rows) > LISTED:
             lines.append(f"  {kind}: {len(rows) - LISTED:,} more (--list FILE writes all)")

@@ -62,8 +62,8 @@ def _commands() -> str:
     panels: dict[str, list[str]] = {}
     for command in get_command(app).commands.values():  # type: ignore[attr-defined]
         for one in getattr(command, "commands", {"": command}).values():
-            example, told = one.epilog.removeprefix("Example: "), " ".join(one.help.split())
-            panels.setdefault(command.rich_help_panel, []).append(f"- `{example}`: {told}")
+            example, sentence = one.epilog.removeprefix("Example: "), " ".join(one.help.split())
+            panels.setdefault(command.rich_help_panel, []).append(f"- `{example}`: {sentence}")
     return "\n\n".join(f"**{panel}**\n\n" + "\n".join(lines) for panel, lines in panels.items())
 
 
@@ -79,9 +79,9 @@ def _exhibits() -> str:
                 continue
             lines = ast.parse(cell.source).body
             figures |= _imported_figures(lines)
-            shown = [line.value for line in lines if isinstance(line, ast.Expr)]
-            shown = [value.values[-1] if isinstance(value, ast.BoolOp) else value for value in shown]
-            calls = [ast.unparse(value.func).split(".") for value in shown if isinstance(value, ast.Call)]
+            values = [line.value for line in lines if isinstance(line, ast.Expr)]
+            values = [value.values[-1] if isinstance(value, ast.BoolOp) else value for value in values]
+            calls = [ast.unparse(value.func).split(".") for value in values if isinstance(value, ast.Call)]
             names = [".".join([figures[first], *rest]) for first, *rest in calls if first in figures]
             rows += [f"| {heading} | `notebooks/{path.name}` | `{name}` |" for name in names]
     return "\n".join(rows)
@@ -90,9 +90,9 @@ def _exhibits() -> str:
 def _imported_figures(lines: list[ast.stmt]) -> dict[str, str]:
     """Return name in the notebook -> module, or module and function, of what it imports from the room of figures."""
     imports = [line for line in lines if isinstance(line, ast.ImportFrom) and line.module]
-    named = [(f"{node.module}.{alias.name}", alias.asname or alias.name) for node in imports for alias in node.names]
+    aliases = [(f"{node.module}.{alias.name}", alias.asname or alias.name) for node in imports for alias in node.names]
     room = "leapstudy.figures."
-    return {name: target.removeprefix(room) for target, name in named if target.startswith(room)}
+    return {name: target.removeprefix(room) for target, name in aliases if target.startswith(room)}
 
 
 def _sources() -> str:

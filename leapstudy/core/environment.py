@@ -39,7 +39,7 @@ dependencies:
 
 def pins(lock: str) -> list[str]:
     """Return the lock file's requirements (``name==version ; marker``) without hashes and comments."""
-    return [found.strip() for found in re.findall(r"^([A-Za-z0-9][^\s=]*==[^\\\n]+)", lock, flags=re.MULTILINE)]
+    return [match.strip() for match in re.findall(r"^([A-Za-z0-9][^\s=]*==[^\\\n]+)", lock, flags=re.MULTILINE)]
 
 
 def environment_yml(lock: str) -> str:

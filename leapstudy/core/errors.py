@@ -41,8 +41,8 @@ def closest(value: object, legal: Iterable[str]) -> list[str]:
 
 def shown(value: object) -> str:
     """Return a value as a message shows it: what a person types as it is, of any other object its kind alone."""
-    typed = value is None or isinstance(value, str | bytes | Number | date | PurePath | list | tuple | dict | set)
-    return repr(value) if typed else f"a {type(value).__name__}"
+    is_plain = value is None or isinstance(value, str | bytes | Number | date | PurePath | list | tuple | dict | set)
+    return repr(value) if is_plain else f"a {type(value).__name__}"
 
 
 def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "") -> BadInput:
@@ -59,7 +59,7 @@ def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "
     next_step
         One sentence on what to do; a suggestion is added where a legal value is near.
     """
-    options, got = list(legal), shown(value)
+    options, text = list(legal), shown(value)
     near = closest(value, options)
-    meant = f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
-    return BadInput(f"Unknown {what}: {got}.{meant} Legal: {', '.join(options) or 'none'}. {next_step}".strip())
+    guess = f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
+    return BadInput(f"Unknown {what}: {text}.{guess} Legal: {', '.join(options) or 'none'}. {next_step}".strip())

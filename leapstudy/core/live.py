@@ -39,7 +39,7 @@ class Controls:
         self.html = html or CODE.sub(r"<code>\1</code>", f"<p>{escape(words)}</p>")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        told = {"text/plain": self.words, "text/html": self.html}
+        bundle = {"text/plain": self.words, "text/html": self.html}
         if self.widget is None:
-            return told
-        return {WIDGET: self.widget._repr_mimebundle_()[WIDGET], **told}
+            return bundle
+        return {WIDGET: self.widget._repr_mimebundle_()[WIDGET], **bundle}

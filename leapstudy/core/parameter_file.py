@@ -35,13 +35,13 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """Refuse a name that stands twice, or is no text."""
-        seen: set[str] = set()
+        keys: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: a name must be a plain text")
-            if key.value in seen:
+            if key.value in keys:
                 raise yaml.YAMLError(f"{key.value!r} stands twice, again in line {key.start_mark.line + 1}")
-            seen.add(key.value)
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
 
     def construct_written_date(self, node: yaml.ScalarNode) -> str:
@@ -208,25 +208,25 @@ def checked_part(content: object, kind: type[Record], name: str) -> Record:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        told = "; ".join(f"{place}: {words}" for place, words in faults_of(error, kind))
-        raise BadInput(f"{name} cannot be used: {told}") from None
+        faults = "; ".join(f"{place}: {words}" for place, words in faults_of(error, kind))
+        raise BadInput(f"{name} cannot be used: {faults}") from None
 
 
 def faults_of(error: ValidationError, kind: type[Part]) -> list[tuple[str, str]]:
     """Return place (``program.announced``) and words of every fault; of an unknown key with the legal ones."""
-    faults, found = [], error.errors()
-    inside = {item["loc"][:n] for item in found for n in range(len(item["loc"]))}
-    for item in found:
+    faults, errors = [], error.errors()
+    inside = {item["loc"][:n] for item in errors for n in range(len(item["loc"]))}
+    for item in errors:
         if item["type"] == "too_short" and item["loc"] in inside:
             continue  # what is left of a list once the faulty items, which are told, are taken out
-        loc, told = item["loc"], item["msg"].removeprefix("Value error, ")
+        loc, message = item["loc"], item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            told, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]
-        if isinstance(item["input"], str | int | float) and told == item["msg"]:
-            told = f"{item['input']!r}: {told[0].lower()}{told[1:]}"
+            message, loc = str(bad_value("key", loc[-1], _legal_keys(kind, loc[:-1]))), loc[:-1]
+        if isinstance(item["input"], str | int | float) and message == item["msg"]:
+            message = f"{item['input']!r}: {message[0].lower()}{message[1:]}"
         if item["type"] == "string_type":
-            told = f"{told}; put it in quotes"
-        faults.append((".".join(map(str, loc)) or "the whole file", told))
+            message = f"{message}; put it in quotes"
+        faults.append((".".join(map(str, loc)) or "the whole file", message))
     return faults
 
 

@@ -13,8 +13,8 @@ def root() -> Path:
     """Return the workspace's top folder: LEAPSTUDY_ROOT, or else the study that the working directory lies in, or else
     the package's own.
     """
-    if named := os.environ.get("LEAPSTUDY_ROOT"):
-        return inside(named)
+    if place := os.environ.get("LEAPSTUDY_ROOT"):
+        return inside(place)
     try:
         here = Path.cwd()
     except FileNotFoundError:  # the folder was deleted meanwhile
@@ -51,8 +51,8 @@ def derived() -> Path:
     In a checkout that cannot be written it is one of this user's own, outside the workspace; LEAPSTUDY_DERIVED names
     another, to make everything anew say.
     """
-    if named := os.environ.get("LEAPSTUDY_DERIVED"):
-        return Path(named)
+    if folder := os.environ.get("LEAPSTUDY_DERIVED"):
+        return Path(folder)
     place = root() / "data" / "derived"
     if os.access(place if place.is_dir() else root() / "data", os.W_OK):
         return place

@@ -15,8 +15,8 @@ def missing(value: Any) -> bool:
 
 def number(value: float, digits: int = 2) -> str:
     """Return a number with a real minus sign, and no negative zero."""
-    rounded = round(float(value), digits) + 0.0
-    return f"{rounded:,.{digits}f}".replace("-", MINUS)
+    figure = round(float(value), digits) + 0.0
+    return f"{figure:,.{digits}f}".replace("-", MINUS)
 
 
 def points(value: float, digits: int = 2) -> str:

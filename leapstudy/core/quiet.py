@@ -9,13 +9,13 @@ from contextlib import contextmanager
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep back warnings and all that is printed, also by code in C, which writes past `sys.stdout`."""
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    copy, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(copy, 1)
+        os.close(copy)
         os.close(nowhere)

@@ -40,12 +40,12 @@ def libraries() -> dict[str, str]:
     By the names of the folders that describe them: reading their metadata takes a second.
     """
     lock = paths.root() / "requirements.lock"
-    wanted = {_plain(name) for name in LOCKED.findall(lock.read_text(encoding="utf-8"))} if lock.is_file() else set()
+    names = {_plain(name) for name in LOCKED.findall(lock.read_text(encoding="utf-8"))} if lock.is_file() else set()
     # the first place on the path wins, as at an import
     places = [Path(place) for place in reversed(sys.path) if place]
-    described = (path.stem for place in places for path in place.glob("*.dist-info"))
-    found = {_plain(name): version for name, _, version in (stem.partition("-") for stem in described)}
-    return {name: found.get(name, "") for name in sorted(wanted)}
+    stems = (path.stem for place in places for path in place.glob("*.dist-info"))
+    versions = {_plain(name): version for name, _, version in (stem.partition("-") for stem in stems)}
+    return {name: versions.get(name, "") for name in sorted(names)}
 
 
 def _folder() -> Path:
@@ -54,10 +54,10 @@ def _folder() -> Path:
 
 def _files(top: Path) -> list[str]:
     """Return the files below a folder but hidden and compiled ones, in order; as text, since each kernel asks anew."""
-    walked = ((folder, name) for folder, _, names in os.walk(top) for name in names)
+    files = ((folder, name) for folder, _, names in os.walk(top) for name in names)
     return sorted(
         f"{folder}{os.sep}{name}"
-        for folder, name in walked
+        for folder, name in files
         if name[0] != "." and not folder.endswith("__pycache__")  # where Python also keeps files that it still writes
     )
 

@@ -65,8 +65,8 @@ def text_columns(longest: Mapping[int, int]) -> str:
     >>> text_columns({1: 7, 2: 7, 3: 40})
     'n1 t2 n2 t3'
     """
-    named = {"t": lambda place: place > 1, "n": lambda place: longest[place] <= SHORT}
-    return " ".join(f"{kind}{place}" for place in sorted(longest) for kind, holds in named.items() if holds(place))
+    rules = {"t": lambda place: place > 1, "n": lambda place: longest[place] <= SHORT}
+    return " ".join(f"{kind}{place}" for place in sorted(longest) for kind, holds in rules.items() if holds(place))
 
 
 MEASURED = re.compile(r"^(estimate|effect|low|high|se|standard error|placebo|points|from|to)\b|_pp$", re.IGNORECASE)
@@ -76,9 +76,9 @@ MEASURED = re.compile(r"^(estimate|effect|low|high|se|standard error|placebo|poi
 def digits_of(frame: pd.DataFrame, decimals: int) -> list[int]:
     """Return the decimals of each column: none where all its numbers are whole, and it is none of measured ones."""
     whole = [_whole(frame[name]) for name in frame.columns]
-    measured = [bool(MEASURED.search(str(name))) and _is_float(frame[name]) for name in frame.columns]
-    fractions = any(of and not only for of, only in zip(measured, whole, strict=True))
-    return [0 if only and not (of and fractions) else decimals for only, of in zip(whole, measured, strict=True)]
+    is_measure = [bool(MEASURED.search(str(name))) and _is_float(frame[name]) for name in frame.columns]
+    fractions = any(of and not only for of, only in zip(is_measure, whole, strict=True))
+    return [0 if only and not (of and fractions) else decimals for only, of in zip(whole, is_measure, strict=True)]
 
 
 def _is_float(column: pd.Series) -> bool:
@@ -88,8 +88,8 @@ def _is_float(column: pd.Series) -> bool:
 def _whole(column: pd.Series) -> bool:
     if not _is_float(column):
         return False
-    there = column.dropna()
-    return bool((there == there.round()).all())
+    values = column.dropna()
+    return bool((values == values.round()).all())
 
 
 def _row(row: tuple[Any, ...], digits: Sequence[int]) -> str:

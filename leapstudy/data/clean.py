@@ -61,21 +61,21 @@ def unify_years(frame: pd.DataFrame, table: str, calendar: Calendar) -> Cleaned:
         forms = ", ".join(calendar.written)
         raise BadInput(f"{table}: {', '.join(map(repr, odd))} is no school year as the files write them ({forms}).")
     years = frame["year"].map(read).astype("str")
-    changed = int((years != frame["year"]).sum())
+    n_changed = int((years != frame["year"]).sum())
     return frame.assign(year=years), Entry(
-        "unify_years", table, f"one way to write a school year; {changed} labels rewritten", len(frame), len(frame)
+        "unify_years", table, f"one way to write a school year; {n_changed} labels rewritten", len(frame), len(frame)
     )
 
 
 def name_groups(frame: pd.DataFrame, table: PublishedTable) -> Cleaned:
     """Give published choices the study's names, and fill the columns that the table lacks."""
     choices = {column.name: column.values for column in table.columns if column.values}
-    changed = {name: frame[name].map(values).astype("str") for name, values in choices.items()}
-    filled = {name: pd.Series(value, index=frame.index, dtype="str") for name, value in table.constant.items()}
+    columns = {name: frame[name].map(values).astype("str") for name, values in choices.items()}
+    constants = {name: pd.Series(value, index=frame.index, dtype="str") for name, value in table.constant.items()}
     published = [value for values in choices.values() for value in values.values()]
-    called = dict.fromkeys([*published, *table.constant.values()])
-    reason = f"student groups are called {' and '.join(called) or 'as published'}"
-    return frame.assign(**changed, **filled), Entry("name_groups", table.name, reason, len(frame), len(frame))
+    names = dict.fromkeys([*published, *table.constant.values()])
+    reason = f"student groups are called {' and '.join(names) or 'as published'}"
+    return frame.assign(**columns, **constants), Entry("name_groups", table.name, reason, len(frame), len(frame))
 
 
 def label_edition(frame: pd.DataFrame, table: str, edition: str, running_years: Collection[str]) -> Cleaned:
@@ -126,19 +126,19 @@ def drop_unusable(frame: pd.DataFrame, table: str, state: State, names: Mapping[
     pairs = pd.Series(list(zip(frame["district_code"], frame["year"], strict=True)), index=frame.index)
     bad = pairs.isin([(item.unit, item.year) for item in state.exclusions])
     hit = [item for item in state.exclusions if (item.unit, item.year) in set(pairs)]
-    told = {f"{names.get(item.unit, item.unit)} {item.year}": item.why for item in hit}
-    reason = "; ".join(f"{what}: {why}" for what, why in told.items()) or "no figure of the exclusions is here"
-    entry = Entry("drop_unusable", table, reason, len(frame), int((~bad).sum()), ", ".join(told))
+    reasons = {f"{names.get(item.unit, item.unit)} {item.year}": item.why for item in hit}
+    reason = "; ".join(f"{what}: {why}" for what, why in reasons.items()) or "no figure of the exclusions is here"
+    entry = Entry("drop_unusable", table, reason, len(frame), int((~bad).sum()), ", ".join(reasons))
     return frame[~bad].reset_index(drop=True), entry
 
 
 def drop_blank(frame: pd.DataFrame, table: str, value: str, noun: tuple[str, str]) -> Cleaned:
     """Drop cells that the state left blank: suppressed by its rule or not listed."""
-    there = frame[value].notna()
-    codes = sorted(set(frame.loc[~there, "district_code"]))
-    named = f"{counted(len(codes), *noun)}, among them {', '.join(codes[:3])}" if codes else ""
-    return frame[there].reset_index(drop=True), Entry(
-        "drop_blank", table, "blank in the source: suppressed or not listed", len(frame), int(there.sum()), named
+    published = frame[value].notna()
+    codes = sorted(set(frame.loc[~published, "district_code"]))
+    note = f"{counted(len(codes), *noun)}, among them {', '.join(codes[:3])}" if codes else ""
+    return frame[published].reset_index(drop=True), Entry(
+        "drop_blank", table, "blank in the source: suppressed or not listed", len(frame), int(published.sum()), note
     )
 
 
@@ -147,9 +147,9 @@ def drop_late(units: pd.DataFrame, state: State, late: Collection[str], *, drawn
 
     Where lots decided they wait, as those `drawn` for no phase do, and are the draw's own comparison.
     """
-    kept, entry = _apart(units, state, late, "drop_late", "starts after the newest figures")
+    remaining, entry = _apart(units, state, late, "drop_late", "starts after the newest figures")
     if not drawn:
-        return kept, entry
+        return remaining, entry
     waiting = units.assign(treated=units["treated"] & ~units["district_code"].isin(late))
     return waiting, replace(entry, rows_after=len(waiting))
 
@@ -161,16 +161,16 @@ def drop_early(units: pd.DataFrame, state: State, early: Collection[str]) -> Cle
 
 def _apart(units: pd.DataFrame, state: State, codes: Collection[str], rule: str, why: str) -> Cleaned:
     inside = units["district_code"].isin(codes)
-    named, kept = ", ".join(units.loc[inside, "district"]), units[~inside].reset_index(drop=True)
-    return kept, Entry(rule, state.unit.table, f"{state.program.short} {why}", len(units), len(kept), named)
+    names, remaining = ", ".join(units.loc[inside, "district"]), units[~inside].reset_index(drop=True)
+    return remaining, Entry(rule, state.unit.table, f"{state.program.short} {why}", len(units), len(remaining), names)
 
 
 def note_breaks(frame: pd.DataFrame, table: str, state: State, names: Mapping[str, str]) -> Cleaned:
     """Say in the open which series break; a contrast leaves out whoever lacks one of its years."""
-    there = [item for item in state.breaks if item.unit in set(frame["district_code"])]
-    reason = "; ".join(f"{item.year}: {item.why}" for item in there) or "no series is known to break"
-    named = ", ".join(names.get(item.unit, item.unit) for item in there)
-    return frame, Entry("note_breaks", table, reason, len(frame), len(frame), named)
+    breaks = [item for item in state.breaks if item.unit in set(frame["district_code"])]
+    reason = "; ".join(f"{item.year}: {item.why}" for item in breaks) or "no series is known to break"
+    names_broken = ", ".join(names.get(item.unit, item.unit) for item in breaks)
+    return frame, Entry("note_breaks", table, reason, len(frame), len(frame), names_broken)
 
 
 def chronic_long(wide: pd.DataFrame, table: PublishedTable) -> Cleaned:
@@ -185,9 +185,9 @@ def chronic_long(wide: pd.DataFrame, table: PublishedTable) -> Cleaned:
     )
     bounds = {f"{name}{BOUND}": year for name, year in table.years.items() if f"{name}{BOUND}" in wide}
     if bounds:
-        marked = wide[["district_code", *bounds]].rename(columns=bounds)
-        marked = marked.melt("district_code", var_name="year", value_name=f"percent{BOUND}")
-        long = long.merge(marked, how="left", on=["district_code", "year"])
+        bound_columns = wide[["district_code", *bounds]].rename(columns=bounds)
+        bound_columns = bound_columns.melt("district_code", var_name="year", value_name=f"percent{BOUND}")
+        long = long.merge(bound_columns, how="left", on=["district_code", "year"])
         long[f"percent{BOUND}"] = long[f"percent{BOUND}"].eq(True)  # a year whose cells are never bounds has none
     long = long.sort_values(["district_code", "year"]).astype({"year": "str"}).reset_index(drop=True)
     reason = f"one row a unit and year instead of {len(table.years)} columns"
@@ -205,8 +205,8 @@ def measured(frame: pd.DataFrame, table: PublishedTable, outcome: Outcome) -> Cl
         If a share is above 100 percent: the two columns do not belong to each other.
     """
     if table.add_up:
-        added, entry = add_up(frame, table)
-        return added.rename(columns={table.add_up.to: "percent"}), entry
+        rows, entry = add_up(frame, table)
+        return rows.rename(columns={table.add_up.to: "percent"}), entry
     students = frame[outcome.divided_by or "students"] if outcome.divided_by or "students" in frame else float("nan")
     value = frame[outcome.column] * (100.0 if table.column(outcome.column).kind == "fraction" else 1.0)
     reason = f"{outcome.words}: the column {outcome.column}"
@@ -218,8 +218,8 @@ def measured(frame: pd.DataFrame, table: PublishedTable, outcome: Outcome) -> Cl
                 f"{table.name}: {outcome.column} is above {outcome.divided_by} in {counted(above, 'row')}, so that it "
                 "is no share of it. Name the right columns, or give the outcome a `measure`."
             )
-    bound = {f"percent{BOUND}": frame[f"{outcome.column}{BOUND}"]} if f"{outcome.column}{BOUND}" in frame else {}
-    whole = frame.assign(percent=value, students=students, **bound)
+    bound_column = {f"percent{BOUND}": frame[f"{outcome.column}{BOUND}"]} if f"{outcome.column}{BOUND}" in frame else {}
+    whole = frame.assign(percent=value, students=students, **bound_column)
     return whole, Entry("measured", table.name, reason, len(frame), len(frame))
 
 

@@ -25,10 +25,10 @@ def _section(table: PublishedTable) -> str:
 
 
 def _row(column: PublishedColumn) -> str:
-    allowed = ", ".join(column.legal) or "any"
+    values = ", ".join(column.legal) or "any"
     blank = column.blank or ", ".join(column.suppressed) or "not allowed"
     return (
-        f"| `{column.name}` | `{column.source_name}` | {column.kind} | {column.unit} | {column.means} | {allowed} "
+        f"| `{column.name}` | `{column.source_name}` | {column.kind} | {column.unit} | {column.means} | {values} "
         f"| {blank} |"
     )
 

@@ -56,8 +56,8 @@ def raw_means(data: StudyData, edition: str = "", outcome: str = "") -> pd.DataF
     """
     rows = rows_of(data, edition or data.state.usual("editions"), outcome or data.state.usual("outcomes"))
     complete = rows.groupby("district_code")["year"].transform("count") == rows["year"].nunique()
-    kept = rows[complete].assign(study_group=rows["district_code"].map(study_group(data)))
-    means = kept.groupby(["study_group", "year"], as_index=False).agg(
+    complete_rows = rows[complete].assign(study_group=rows["district_code"].map(study_group(data)))
+    means = complete_rows.groupby(["study_group", "year"], as_index=False).agg(
         rate_pct=("rate", "mean"), n_districts=("rate", "size")
     )
     labels = means["study_group"].map(group_labels(data.state))
@@ -89,10 +89,10 @@ def edition_differences(data: StudyData) -> pd.DataFrame:
     rows = data.attendance[data.attendance["group"] == "all"].assign(rate=lambda frame: 100 * frame["rate"])
     wide = rows.pivot(index=["district_code", "year"], columns="edition", values="rate")[[older, newer]]
     wide = wide.dropna().reset_index().rename(columns={older: "older_pct", newer: "newer_pct"})
-    named = wide.merge(
+    comparison = wide.merge(
         data.districts[["district_code", "district", "treated"]], on="district_code", how="left", validate="many_to_one"
     )
-    return named.assign(moved_pp=named["newer_pct"] - named["older_pct"])[columns]
+    return comparison.assign(moved_pp=comparison["newer_pct"] - comparison["older_pct"])[columns]
 
 
 def final_in_both(state: State, years: pd.Series) -> str:

@@ -37,8 +37,8 @@ class Differences:
     @property
     def counts(self) -> str:
         """The counts of every kind as a sentence."""
-        told = ", ".join(f"{self.count(kind):,} {kind}" for kind in KINDS)
-        return f"{self.same:,} cells are the same, {told}"
+        counts = ", ".join(f"{self.count(kind):,} {kind}" for kind in KINDS)
+        return f"{self.same:,} cells are the same, {counts}"
 
 
 def differences(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Differences:
@@ -66,10 +66,12 @@ def differences(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Dif
     sides = [_cells(frame, list(key), name) for name, frame in (("the pinned table", old), ("the new one", new))]
     both = pd.merge(*sides, on=[*key, COLUMN], how="outer", suffixes=("old", "new"))
     both = both.set_axis([*key, "column", "old", "new"], axis=1).fillna({"old": "", "new": ""})
-    moved = both[both["old"] != both["new"]]
-    kinds = [_kind(*pair) for pair in zip(moved["old"], moved["new"], strict=True)]
-    cells = moved.assign(kind=pd.Series(kinds, index=moved.index, dtype="str"))[["kind", *key, "column", "old", "new"]]
-    return Differences(cells.reset_index(drop=True), len(both) - len(moved))
+    changes = both[both["old"] != both["new"]]
+    kinds = [_kind(*pair) for pair in zip(changes["old"], changes["new"], strict=True)]
+    cells = changes.assign(kind=pd.Series(kinds, index=changes.index, dtype="str"))[
+        ["kind", *key, "column", "old", "new"]
+    ]
+    return Differences(cells.reset_index(drop=True), len(both) - len(changes))
 
 
 def _cells(frame: pd.DataFrame, key: list[str], name: str) -> pd.DataFrame:
@@ -77,9 +79,9 @@ def _cells(frame: pd.DataFrame, key: list[str], name: str) -> pd.DataFrame:
     missing = [column for column in key if column not in frame]
     if missing:
         raise BadInput(f"{capital(name)} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}.")
-    repeated = frame[frame.duplicated(key)]
-    if len(repeated):
-        raise BadInput(f"In {name} {len(repeated)} rows repeat a key {tuple(repeated.iloc[0][key])}.")
+    duplicates = frame[frame.duplicated(key)]
+    if len(duplicates):
+        raise BadInput(f"In {name} {len(duplicates)} rows repeat a key {tuple(duplicates.iloc[0][key])}.")
     long = frame.melt(key, var_name=COLUMN, value_name=CELL)
     return long[long[CELL] != ""]
 
@@ -107,5 +109,5 @@ def with_rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> pd.Da
             "They must be the same to be added."
         )
     names = list(key)
-    kept = old.merge(new[names], on=names, how="left", indicator=True)["_merge"].to_numpy() == "left_only"
-    return pd.concat([old[kept], new], ignore_index=True)
+    is_only_old = old.merge(new[names], on=names, how="left", indicator=True)["_merge"].to_numpy() == "left_only"
+    return pd.concat([old[is_only_old], new], ignore_index=True)

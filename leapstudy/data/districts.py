@@ -99,16 +99,16 @@ def treated_districts(districts: pd.DataFrame) -> list[District]:
 def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
     """Return which units meet a rule; a unit without the figure asked for does not."""
     mask = pd.Series(True, index=units.index)
-    for column, wanted in where.items():
+    for column, condition in where.items():
         if column not in units:
             raise bad_value("column in a rule over units", column, units.columns)
         cells = units[column]
-        if isinstance(wanted, AtLeast):
-            mask &= (cells >= wanted.at_least).fillna(False)
-        elif isinstance(wanted, AtMost):
-            mask &= (cells <= wanted.at_most).fillna(False)
+        if isinstance(condition, AtLeast):
+            mask &= (cells >= condition.at_least).fillna(False)
+        elif isinstance(condition, AtMost):
+            mask &= (cells <= condition.at_most).fillna(False)
         else:
-            mask &= cells.isin(wanted if isinstance(wanted, tuple) else [wanted])
+            mask &= cells.isin(condition if isinstance(condition, tuple) else [condition])
     return mask
 
 
@@ -203,19 +203,19 @@ def read_lots(state: State, codes: Collection[str], starts: Mapping[str, str], n
     lottery = state.program.lottery
     if lottery is None or not lottery.draw:
         return {}
-    if not (found := lot_files(state)):
+    if not (files := lot_files(state)):
         raise BadInput(f"params/{lottery.draw}, which `program: lottery: draw:` of params/state.yml names, is no file.")
-    rows = as_text(found[0].read_bytes(), lottery.draw)
+    rows = as_text(files[0].read_bytes(), lottery.draw)
     if missing := [name for name in LIST_COLUMNS if name not in rows]:
         raise BadInput(f"{lottery.draw} is no list of a draw: it lacks the columns {', '.join(missing)}.")
     if unknown := sorted(set(rows["unit"]) - set(codes)):
         raise BadInput(f"{lottery.draw} names {', '.join(unknown[:5])}, which the table of units does not have.")
     if twice := sorted(rows.loc[rows["unit"].duplicated(), "unit"]):
         raise BadInput(f"{lottery.draw} names {', '.join(twice[:5])} twice: no draw does.")
-    drawn = dict(zip(rows["unit"], rows["phase"], strict=True))
+    phase_of = dict(zip(rows["unit"], rows["phase"], strict=True))
     # until figures reach a later phase its units wait, as those who drew none
-    waits = {code for code, phase in drawn.items() if code not in starts and (phase == WAITING or phase > newest)}
-    if wrong := [code for code, phase in drawn.items() if code not in waits and starts.get(code) != phase]:
+    waits = {code for code, phase in phase_of.items() if code not in starts and (phase == WAITING or phase > newest)}
+    if wrong := [code for code, phase in phase_of.items() if code not in waits and starts.get(code) != phase]:
         raise BadInput(
             f"{state.program.starts} gives {', '.join(wrong[:5])} another start than {lottery.draw} drew ({len(wrong)} "
             "in all). An analysis of lots goes by the draw, whoever took it up: "

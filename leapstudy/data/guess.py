@@ -43,7 +43,7 @@ class Asked:
     pad: int = 0
 
 
-def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
+def guess_shape(source: Source, frame: pd.DataFrame, request: Asked) -> Shape:
     """Return how a table of text is read, as far as its names and values say it.
 
     Parameters
@@ -52,7 +52,7 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
         Where it is from; its name helps where columns are called by their year alone.
     frame
         Cells as text.
-    asked
+    request
         What the person says; it goes before every guess.
 
     Raises
@@ -60,20 +60,22 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
     BadInput
         If no column looks like the unit's code, or none holds a figure.
     """
-    given = {name: column for name, column in (asked.columns or {}).items() if column in frame or "{year}" in column}
-    columns = {name: column for name, column in given.items() if "{year}" not in column}
-    code = columns["district_code"] = columns.get("district_code") or _code(frame, asked.unit)
+    own_columns = {
+        name: column for name, column in (request.columns or {}).items() if column in frame or "{year}" in column
+    }
+    columns = {name: column for name, column in own_columns.items() if "{year}" not in column}
+    code = columns["district_code"] = columns.get("district_code") or _code(frame, request.unit)
     frame = frame.assign(**{code: codes_of(Shape(sources=(source,), columns=columns), frame)})
-    _first(columns, "district", [name for name in named(frame, NAME, code) if not _is_code(frame[name])], asked.unit)
+    _first(columns, "district", [name for name in named(frame, NAME, code) if not _is_code(frame[name])], request.unit)
     _first(columns, "year", [name for name in named(frame, YEAR, code) if _all_years(frame[name])])
-    wide = {name: form for name, form in given.items() if "{year}" in form} or wide_of(frame, source, columns)
-    taken = {
+    wide = {name: form for name, form in own_columns.items() if "{year}" in form} or wide_of(frame, source, columns)
+    columns_in_use = {
         *columns.values(),
         *(column for form in wide.values() for column in columns_by_year(frame, form, "spring").values()),
     }
-    _first(columns, "group", [name for name in named(frame, GROUP, *taken) if _whole(frame[name])])
-    taken |= {*named(frame, CODE), *(part for column in columns.values() for part in column.split(JOIN))}
-    measures, ratios = measures_of(frame, taken, set(columns) | set(wide))
+    _first(columns, "group", [name for name in named(frame, GROUP, *columns_in_use) if _whole(frame[name])])
+    columns_in_use |= {*named(frame, CODE), *(part for column in columns.values() for part in column.split(JOIN))}
+    measures, ratios = measures_of(frame, columns_in_use, set(columns) | set(wide))
     columns |= measures
     dated = "year" in columns or source.year != ""
     if not dated and not wide and not ratios and set(columns) & set(MEASURES) == {"students"}:
@@ -86,9 +88,9 @@ def guess_shape(source: Source, frame: pd.DataFrame, asked: Asked) -> Shape:
             f"another outcome. {_columns(frame)}"
         )
     groups = {whole: "all"} if "group" in columns and (whole := _whole(frame[columns["group"]])) else {}
-    keep = {**_keep(frame, columns, groups, asked), **{k: v for k, v in (asked.keep or {}).items() if k in frame}}
-    pad = asked.pad or _pad(frame[code])
-    columns["district_code"] = _whole_code(frame, columns, keep, groups, asked)
+    keep = {**_keep(frame, columns, groups, request), **{k: v for k, v in (request.keep or {}).items() if k in frame}}
+    pad = request.pad or _pad(frame[code])
+    columns["district_code"] = _whole_code(frame, columns, keep, groups, request)
     shape = Shape(sources=(source,), keep=keep, columns=columns, wide=wide, ratios=ratios, groups=groups, pad=pad)
     return shape.model_copy(update={"traits": _traits(frame, shape, figures=is_list)})
 
@@ -100,10 +102,10 @@ def _first(columns: dict[str, str], name: str, candidates: Sequence[str], like: 
 
 
 def _code(frame: pd.DataFrame, unit: str) -> str:
-    coded = named(frame, CODE)
-    codes = [name for name in [*coded, *named(frame, rf"^{UNIT}$")] if _is_code(frame[name])]
+    code_columns = named(frame, CODE)
+    codes = [name for name in [*code_columns, *named(frame, rf"^{UNIT}$")] if _is_code(frame[name])]
     nearest = [name for name in codes if not re.search(LARGER, name, re.IGNORECASE)]
-    own = [name for name in coded if unit in name.lower()] or nearest or codes or coded
+    own = [name for name in code_columns if unit in name.lower()] or nearest or codes or code_columns
     if not own:
         raise BadInput(
             f"No column looks like a unit's code. Say which is: --column district_code=COLUMN. {_columns(frame)}"
@@ -112,7 +114,7 @@ def _code(frame: pd.DataFrame, unit: str) -> str:
 
 
 def _whole_code(
-    frame: pd.DataFrame, columns: Mapping[str, str], keep: Mapping[str, str], groups: Mapping[str, str], asked: Asked
+    frame: pd.DataFrame, columns: Mapping[str, str], keep: Mapping[str, str], groups: Mapping[str, str], request: Asked
 ) -> str:
     """Return the column of codes, or the fewest of larger units in front of it that tell its rows apart."""
     code = columns["district_code"]
@@ -120,8 +122,8 @@ def _whole_code(
     for name, value in {**keep, **({columns["group"]: next(iter(groups))} if groups else {})}.items():
         rows = rows[rows[name] == value]
     key = [columns[name] for name in ("year",) if name in columns]
-    larger = [name for name in named(frame, CODE, code) if asked.unit not in name.lower() and _is_code(frame[name])]
-    larger = [name for name in larger if asked.unit == "school" or re.search(LARGER, name, re.IGNORECASE)]
+    larger = [name for name in named(frame, CODE, code) if request.unit not in name.lower() and _is_code(frame[name])]
+    larger = [name for name in larger if request.unit == "school" or re.search(LARGER, name, re.IGNORECASE)]
     for several in ([], *([name] for name in larger), larger):
         if not rows.duplicated([*several, code, *key]).any():
             return JOIN.join([*several, code])
@@ -133,13 +135,13 @@ def _columns(frame: pd.DataFrame) -> str:
 
 
 def _is_code(cells: pd.Series) -> bool:
-    there = cells[cells != ""]
-    return bool(len(there)) and bool(there.str.fullmatch(r"[\dA-Z.-]*\d[\dA-Z.-]*").mean() > 0.9)
+    cells_with_text = cells[cells != ""]
+    return bool(len(cells_with_text)) and bool(cells_with_text.str.fullmatch(r"[\dA-Z.-]*\d[\dA-Z.-]*").mean() > 0.9)
 
 
 def _all_years(cells: pd.Series) -> bool:
-    there = cells[cells != ""].unique()
-    return len(there) > 0 and all(school_year_of(label) for label in there)
+    labels = cells[cells != ""].unique()
+    return len(labels) > 0 and all(school_year_of(label) for label in labels)
 
 
 def _whole(cells: pd.Series) -> str:
@@ -147,10 +149,10 @@ def _whole(cells: pd.Series) -> str:
     return next((value for value in cells.unique() if ALL.fullmatch(value)), "")
 
 
-def _keep(frame: pd.DataFrame, columns: Mapping[str, str], groups: Mapping[str, str], asked: Asked) -> dict[str, str]:
+def _keep(frame: pd.DataFrame, columns: Mapping[str, str], groups: Mapping[str, str], request: Asked) -> dict[str, str]:
     """Return which rows count: those of the unit's level, and of all students in every other breakdown."""
     keep: dict[str, str] = {}
-    level = LEVELS.get(asked.unit, f"^{re.escape(asked.unit)}")
+    level = LEVELS.get(request.unit, f"^{re.escape(request.unit)}")
     rows = frame[frame[columns["group"]].isin(groups)] if groups else frame
     for name in named(frame, LEVEL, *columns.values()):
         own = [value for value in frame[name].unique() if re.search(level, value, re.IGNORECASE)]
@@ -170,20 +172,20 @@ def _keep(frame: pd.DataFrame, columns: Mapping[str, str], groups: Mapping[str, 
 
 def _pad(codes: pd.Series) -> int:
     """Return the length of the longest code where all are digits and some are shorter: those have lost zeros."""
-    there = codes[codes != ""]
-    lengths = there.str.len()
-    return int(lengths.max()) if there.str.fullmatch(r"\d+").all() and lengths.nunique() > 1 else 0
+    own_codes = codes[codes != ""]
+    lengths = own_codes.str.len()
+    return int(lengths.max()) if own_codes.str.fullmatch(r"\d+").all() and lengths.nunique() > 1 else 0
 
 
 def _traits(frame: pd.DataFrame, shape: Shape, *, figures: bool) -> dict[str, str]:
     """Return the columns that are the same in all rows of a unit and differ between units; figures only of a list."""
-    used, codes = {*shape.asked, *shape.keep}, codes_of(shape, frame)
+    columns_in_use, codes = {*shape.asked, *shape.keep}, codes_of(shape, frame)
     rows = frame[codes != ""]
     for name, value in shape.keep.items():
         rows = rows[rows[name] == value]
-    names = [name for name in frame if name not in used and rows[name].nunique() > 1]
+    names = [name for name in frame if name not in columns_in_use and rows[name].nunique() > 1]
     names = [name for name in names if is_number(rows[name]) == figures or rows[name].nunique() <= MOST_VALUES]
     names = [name for name in names if figures or not is_number(rows[name])]
-    fixed = [name for name in names if rows.groupby(codes)[name].nunique().max() == 1]
-    plain = {name: re.sub(r"\W+", "_", name.lower()).strip("_") for name in fixed}
+    constants = [name for name in names if rows.groupby(codes)[name].nunique().max() == 1]
+    plain = {name: re.sub(r"\W+", "_", name.lower()).strip("_") for name in constants}
     return {f"listed_{word}" if word in TAKEN else word: name for name, word in plain.items()}

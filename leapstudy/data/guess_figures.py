@@ -26,8 +26,8 @@ def named(frame: pd.DataFrame, pattern: str, *taken: str) -> list[str]:
 
 def is_number(cells: pd.Series) -> bool:
     """Say whether at least half of a column's filled cells are numbers, a percent sign or separators set aside."""
-    there = figures_text(cells[cells != ""])
-    return bool(len(there)) and bool(there.str.fullmatch(r"[-+]?[\d.]+").mean() >= 0.5)
+    figures = figures_text(cells[cells != ""])
+    return bool(len(figures)) and bool(figures.str.fullmatch(r"[-+]?[\d.]+").mean() >= 0.5)
 
 
 def measures_of(
@@ -46,7 +46,7 @@ def measures_of(
         "rate": [name for name in attend if name in shares and name not in chronic],
         "students": [name for name in students if name not in attend] or students or under,
     }
-    columns = {name: found[0] for name, found in options.items() if found and name not in known}
+    columns = {name: candidates[0] for name, candidates in options.items() if candidates and name not in known}
     counts = {
         "chronic": (
             [name for name in chronic if name not in {*shares, *under}],
@@ -65,8 +65,8 @@ def measures_of(
 def _is_share(name: str, cells: pd.Series) -> bool:
     """Say whether a column may hold shares: its name or its cells say so, and no number is above 100."""
     signs = cells.str.endswith("%").any() or cells.str.fullmatch(r"\d*\.\d*[1-9]\d*").any()
-    said = bool(re.search(RATE, name, re.IGNORECASE)) or bool(signs)
-    return said and not pd.to_numeric(figures_text(cells), errors="coerce").max() > 100
+    by_name = bool(re.search(RATE, name, re.IGNORECASE)) or bool(signs)
+    return by_name and not pd.to_numeric(figures_text(cells), errors="coerce").max() > 100
 
 
 def wide_of(frame: pd.DataFrame, source: Source, columns: Mapping[str, str]) -> dict[str, str]:

@@ -140,7 +140,7 @@ def read_recipes(path: Path) -> dict[str, Recipe]:
         try:
             recipes[name] = Recipe.model_validate(part)
         except ValidationError as error:
-            faults += [f"- {name}.{place}: {told}" for place, told in faults_of(error, Recipe)]
+            faults += [f"- {name}.{place}: {fault}" for place, fault in faults_of(error, Recipe)]
     if faults:
         raise BadInput(f"{path.name} has {len(faults)} faults:\n" + "\n".join(faults))
     return recipes
@@ -175,8 +175,8 @@ def look(path: Path, only: Collection[str] = ()) -> list[tuple[Source, pd.DataFr
 
 
 def _alike(frame: pd.DataFrame, largest: pd.DataFrame) -> bool:
-    shared = {*frame} & {*largest}
-    return frame.columns[0] == largest.columns[0] or len(shared) >= ALIKE * frame.shape[1]
+    common = {*frame} & {*largest}
+    return frame.columns[0] == largest.columns[0] or len(common) >= ALIKE * frame.shape[1]
 
 
 def read_source(folder: Path, source: Source) -> pd.DataFrame:

@@ -120,15 +120,15 @@ def kept_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
     """
     folder, state = raw or paths.raw(), load_state()
     files = [*sorted(folder.rglob("*")), *lot_files(state)]
-    changed = tuple((file, file.stat().st_mtime_ns) for file in files)
-    key = (id(state), changed)
+    stamps = tuple((file, file.stat().st_mtime_ns) for file in files)
+    key = (id(state), stamps)
     if key not in _LOADED:
         _LOADED.clear()
         _LOADED[key] = _load(folder, state)
-    kept = _LOADED[key]
-    if started and not kept.starts:
+    study = _LOADED[key]
+    if started and not study.starts:
         raise BadInput(f"{state.program.starts}: {NO_START}.")
-    return kept
+    return study
 
 
 _LOADED: dict[tuple[int, object], StudyData] = {}
@@ -162,15 +162,15 @@ def assemble(
         *(name for item in state.editions.values() for name in (item.attendance, item.chronic)),
         *(item.table for item in state.outcomes.values()),
     )
-    asked = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
-    read = {name: reader(table) for name, table in asked.items()}
+    tables = {name: state.tables[name] for name in dict.fromkeys(names_of) if name}
+    read = {name: reader(table) for name, table in tables.items()}
     units = _districts(read[state.unit.table][0], starts, state)
     names = {code: state.unit.short(name) for code, name in zip(units["district_code"], units["district"], strict=True)}
     entries: list[clean.Entry] = []
     parts = [_attendance(read, edition, state, names, entries) for edition in state.editions]
-    found = _chronic(read, state, names, entries)
+    chronic = _chronic(read, state, names, entries)
     own = {name: _own_table(read, name, state, names, entries) for name, item in state.outcomes.items() if item.table}
-    figures = [*(figures for figures, _, _ in parts), found.rows, *(item.rows for item in own.values())]
+    figures = [*(figures for figures, _, _ in parts), chronic.rows, *(item.rows for item in own.values())]
     oldest, newest = _span(figures)
     if state.program.lottery is not None:  # who waits, and what is closed, goes by all figures that there are
         newest = max(newest, _newest_long(state, units))
@@ -179,18 +179,18 @@ def assemble(
         units = units.assign(in_draw=units["district_code"].isin(lots))
     return StudyData(
         attendance=pd.concat([districts for districts, _, _ in parts], ignore_index=True),
-        chronic=found.rows,
+        chronic=chronic.rows,
         districts=units,
         state_attendance=pd.concat([state for _, state, _ in parts], ignore_index=True),
-        state_chronic=found.whole,
+        state_chronic=chronic.whole,
         ledger=clean.ledger_frame(entries),
-        hashes={asked[name].file: digest for name, (_, digest) in read.items()},
+        hashes={tables[name].file: digest for name, (_, digest) in read.items()},
         state=state,
         starts=starts,
         ends={item.code: item.end for item in register if item.end},
         bounded={
             **{edition: share for edition, (_, _, share) in zip(state.editions, parts, strict=True)},
-            CHRONIC: found.bounded,
+            CHRONIC: chronic.bounded,
         },
         own_tables=own,
         lots=lots,
@@ -235,16 +235,16 @@ Read = Mapping[str, tuple[pd.DataFrame, str]]
 def _attendance(
     read: Read, edition: str, state: State, names: Mapping[str, str], entries: list[clean.Entry]
 ) -> tuple[pd.DataFrame, pd.DataFrame, float]:
-    declared = state.editions[edition]
-    table = state.tables[declared.attendance]
-    frame, renamed = clean.unify_years(read[table.name][0], table.name, state.calendar)
-    frame, grouped = clean.name_groups(frame, table)
-    frame, added = clean.add_up(frame, table)
-    frame, labeled = clean.label_edition(frame, table.name, edition, declared.preliminary)
+    own = state.editions[edition]
+    table = state.tables[own.attendance]
+    frame, years = clean.unify_years(read[table.name][0], table.name, state.calendar)
+    frame, groups = clean.name_groups(frame, table)
+    frame, sums = clean.add_up(frame, table)
+    frame, label = clean.label_edition(frame, table.name, edition, own.preliminary)
     frame, whole, split = clean.split_state(frame, table.name, state)
-    frame, dropped = clean.drop_unusable(frame, table.name, state, names)
+    frame, exclusions = clean.drop_unusable(frame, table.name, state, names)
     frame, breaks = clean.note_breaks(frame, table.name, state, names)
-    entries += [renamed, grouped, *([added] if table.add_up else []), labeled, split, dropped, breaks]
+    entries += [years, groups, *([sums] if table.add_up else []), label, split, exclusions, breaks]
     share = float(frame[f"rate{BOUND}"].mean()) if f"rate{BOUND}" in frame else 0.0
     rate = next((column for column in table.columns if column.name == "rate"), None)
     if rate is None:  # a state that publishes chronic absence alone: the rows give enrollment
@@ -253,8 +253,8 @@ def _attendance(
         frame, blanks = clean.drop_blank(frame, table.name, "rate", state.unit.noun["en"])
         entries.append(blanks)
     scale = 100.0 if rate and rate.kind == "percent" else 1.0
-    done = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
-    return next(done), next(done), share
+    tables = (clean.finish(part.assign(rate=part["rate"] / scale), ATTENDANCE_COLUMNS) for part in (frame, whole))
+    return next(tables), next(tables), share
 
 
 def _span(figures: Sequence[pd.DataFrame]) -> tuple[str, str]:
@@ -278,22 +278,22 @@ def _own_table(read: Read, name: str, state: State, names: Mapping[str, str], en
     outcome = state.outcomes[name]
     table = state.tables[outcome.table]
     frame, years = clean.unify_years(read[table.name][0], table.name, state.calendar)
-    frame, grouped = clean.name_groups(frame, table)
+    frame, groups = clean.name_groups(frame, table)
     if outcome.group:
         frame = frame[frame["group"] == outcome.group]
-    entries += [item for item in (years, grouped) if item not in entries]  # outcomes may share a table
+    entries += [item for item in (years, groups) if item not in entries]  # outcomes may share a table
     return _figures(clean.measured(frame, table, outcome), table, state, names, entries)
 
 
 def _figures(
     shaped: clean.Cleaned, table: PublishedTable, state: State, names: Mapping[str, str], entries: list[clean.Entry]
 ) -> OwnTable:
-    frame, told = shaped
+    frame, shape = shaped
     bounded = float(frame[f"percent{BOUND}"].mean()) if f"percent{BOUND}" in frame else 0.0
     frame, whole, split = clean.split_state(frame, table.name, state)
     frame, blanks = clean.drop_blank(frame, table.name, "percent", state.unit.noun["en"])
-    frame, dropped = clean.drop_unusable(frame, table.name, state, names)
-    entries += [told, split, blanks, dropped]
+    frame, exclusions = clean.drop_unusable(frame, table.name, state, names)
+    entries += [shape, split, blanks, exclusions]
     return OwnTable(clean.finish(frame, CHRONIC_COLUMNS), clean.finish(whole, CHRONIC_COLUMNS), bounded)
 
 
@@ -303,25 +303,25 @@ def _long(frame: pd.DataFrame, table: PublishedTable, state: State) -> clean.Cle
         return long.assign(students=float("nan")), entry
     frame, entry = clean.unify_years(frame, table.name, state.calendar)
     if table.add_up:
-        added, entry = clean.add_up(clean.name_groups(frame, table)[0], table)
-        return added.rename(columns={table.add_up.to: "percent"}), entry
+        rows, entry = clean.add_up(clean.name_groups(frame, table)[0], table)
+        return rows.rename(columns={table.add_up.to: "percent"}), entry
     column = table.column(state.outcomes[CHRONIC].column or "percent")
     scale = 100.0 if column.kind == "fraction" else 1.0
     students = frame["students"] if "students" in frame else float("nan")
-    bound = {f"percent{BOUND}": frame[f"{column.name}{BOUND}"]} if f"{column.name}{BOUND}" in frame else {}
-    return frame.assign(percent=scale * frame[column.name], students=students, **bound), entry
+    bound_column = {f"percent{BOUND}": frame[f"{column.name}{BOUND}"]} if f"{column.name}{BOUND}" in frame else {}
+    return frame.assign(percent=scale * frame[column.name], students=students, **bound_column), entry
 
 
 def _districts(frame: pd.DataFrame, starts: Mapping[str, str], state: State) -> pd.DataFrame:
     unknown = sorted(set(starts) - set(frame["district_code"]))
     if unknown:
         raise BadInput(f"The file of starts names {', '.join(unknown)}, which the table of units does not have.")
-    named = [column.name for column in state.tables[state.unit.table].columns if column.kind == "flag"]
-    flags = {name: frame[name].astype(bool) for name in named}
+    flag_names = [column.name for column in state.tables[state.unit.table].columns if column.kind == "flag"]
+    flags = {name: frame[name].astype(bool) for name in flag_names}
     flags["treated"] = frame["district_code"].isin(starts)
-    called = frame["district"].fillna(frame["district_code"])  # a file may leave a name out
+    district = frame["district"].fillna(frame["district_code"])  # a file may leave a name out
     return (
-        add_slugs(frame.assign(district=called, **flags), state.unit)
+        add_slugs(frame.assign(district=district, **flags), state.unit)
         .sort_values("district_code")
         .reset_index(drop=True)
     )

@@ -72,46 +72,46 @@ def load_long_series(state: State, outcome: str, units: pd.Index) -> LongSeries:
         If the outcome is not declared `long`, a file was changed, or a cell is no rate.
     """
     folder = paths.raw()
-    changed = tuple((str(file), modified(file)) for file in sorted(folder.rglob("*")))
-    kept = _read(state, outcome, tuple(units), folder, changed)
-    frames = {name: getattr(kept, name).copy(deep=False) for name in ("rates", "whole_state", "aside")}
-    return replace(kept, **frames)
+    stamps = tuple((str(file), modified(file)) for file in sorted(folder.rglob("*")))
+    series = _read(state, outcome, tuple(units), folder, stamps)
+    frames = {name: getattr(series, name).copy(deep=False) for name in ("rates", "whole_state", "aside")}
+    return replace(series, **frames)
 
 
 @of_last
 def _read(state: State, outcome: str, units: tuple[str, ...], folder: Path, _changed: object) -> LongSeries:
     """Return the series, again only where a file has changed; see `load_long_series`."""
-    declared = state.outcomes[outcome].long if outcome in state.outcomes else None
-    if declared is None:
+    declaration = state.outcomes[outcome].long if outcome in state.outcomes else None
+    if declaration is None:
         legal = [name for name, item in state.outcomes.items() if item.long is not None]
         raise bad_value("outcome over many years", outcome, legal, "params/state.yml declares them under `long:`.")
-    tables, hashes, known = [], {}, set(units)
-    for series in declared.series:
+    tables, hashes, codes = [], {}, set(units)
+    for series in declaration.series:
         content, hashes[series.file] = read_bytes(folder, series.file)
         tables.append(_long(as_text(content, series.file), series))
     cells = pd.concat(tables, ignore_index=True)
     twice = cells[cells.duplicated(["unit_code", "year"], keep=False)]
     if len(twice):
         raise BadInput(f"Two tables give {outcome} for the same unit and year, {twice.iloc[0]['year']} for example.")
-    there = cells.dropna(subset=["percent"])
-    whole = there["unit_code"] == state.unit.code.whole_state
-    excluded = {(item.unit, item.year): item.why for item in state.exclusions}
+    published = cells.dropna(subset=["percent"])
+    whole = published["unit_code"] == state.unit.code.whole_state
+    reasons = {(item.unit, item.year): item.why for item in state.exclusions}
     why = [
-        excluded.get(key, "" if key[0] in known else "not in the table of units")
-        for key in zip(there["unit_code"], there["year"], strict=True)
+        reasons.get(key, "" if key[0] in codes else "not in the table of units")
+        for key in zip(published["unit_code"], published["year"], strict=True)
     ]
-    there = there.assign(why=why)
-    used = there[~whole & (there["why"] == "")]
-    rates = used.pivot(index="unit_code", columns="year", values="percent").sort_index().sort_index(axis=1)
-    own = there[whole].set_index("year")["percent"].sort_index()
-    aside = there.loc[~whole & (there["why"] != ""), ["unit_code", "year", "why"]].reset_index(drop=True)
-    return LongSeries(outcome, rates, own, aside, len(cells), hashes, declared)
+    published = published.assign(why=why)
+    rows = published[~whole & (published["why"] == "")]
+    rates = rows.pivot(index="unit_code", columns="year", values="percent").sort_index().sort_index(axis=1)
+    own = published[whole].set_index("year")["percent"].sort_index()
+    aside = published.loc[~whole & (published["why"] != ""), ["unit_code", "year", "why"]].reset_index(drop=True)
+    return LongSeries(outcome, rates, own, aside, len(cells), hashes, declaration)
 
 
 def _long(frame: pd.DataFrame, series: Series) -> pd.DataFrame:
     """Return unit_code, year, percent; a blank cell is empty."""
-    for column, wanted in series.where.items():
-        frame = frame[frame[column] == wanted]
+    for column, value in series.where.items():
+        frame = frame[frame[column] == value]
     code = frame.columns[0]
     if series.columns:
         years = [name for name in frame.columns if re.fullmatch(series.columns, name)]

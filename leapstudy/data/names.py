@@ -232,10 +232,10 @@ def outcome_unit(outcome: str, form: str = "") -> str:
         "long" (``percentage points``), "one" (``point``), "level" (of the figures themselves: ``percent``) or "sign"
         (the same behind a number: ``%``).
     """
-    declared = study_names().state.outcomes.get(outcome)
-    if declared is None or declared.measure is None:
+    declaration = study_names().state.outcomes.get(outcome)
+    if declaration is None or declaration.measure is None:
         return {"": "points", "long": "percentage points", "one": "point", "level": "percent", "sign": "%"}[form]
-    one, many = declared.measure.unit["en"]
+    one, many = declaration.measure.unit["en"]
     return {"one": one, "sign": f" {many}"}.get(form, many)
 
 

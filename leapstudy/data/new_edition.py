@@ -87,8 +87,8 @@ def new_edition(
     if recipe:
         tables = look(file, {source.sheet for source in recipe.sources} - {""})
         recipe = _with_file(recipe, file, tables, add, renamed or {})
-        made = _tidied(recipe, place, tables)
-        new, units = made.table, made.units
+        figures = _tidied(recipe, place, tables)
+        new, units = figures.table, figures.units
     else:
         new = _as_pinned(table, file)
         new = with_rows(old, new, key) if add else new
@@ -119,19 +119,19 @@ def _table(state: State, recipes: dict[str, Recipe], file: Path, name: str) -> P
     return own[0]
 
 
-def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool, renamed: Mapping[str, str]) -> Recipe:
+def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool, new_names: Mapping[str, str]) -> Recipe:
     """Return the recipe with a file's tables in the place of the file of its name, of the only one, or added."""
-    known = recipe.files
-    if file.name not in known and not add and len(known) > 1:
+    names = recipe.files
+    if file.name not in names and not add and len(names) > 1:
         raise BadInput(
-            f"{recipe.folder} is read from {len(known)} files ({', '.join(known)}). Give the new file the name of the "
+            f"{recipe.folder} is read from {len(names)} files ({', '.join(names)}). Give the new file the name of the "
             "one that it replaces, or say --add if it is a further one."
         )
-    replaced = file.name if file.name in known else "" if add else known[0]
-    shapes = [shape.model_copy(update={"sources": _without(shape, replaced)}) for shape in recipe.shapes]
+    old_name = file.name if file.name in names else "" if add else names[0]
+    shapes = [shape.model_copy(update={"sources": _without(shape, old_name)}) for shape in recipe.shapes]
     for source, frame in tables:
         place = _fitting(recipe, source, frame)
-        shape = _renamed(recipe, source, frame, renamed) if place is None else shapes[place]
+        shape = _renamed(recipe, source, frame, new_names) if place is None else shapes[place]
         with_it = shape.model_copy(update={"sources": (*shape.sources, source)})
         shapes = [*shapes, with_it] if place is None else [*shapes[:place], with_it, *shapes[place + 1 :]]
     shapes = [shape for shape in shapes if shape.sources]
@@ -146,11 +146,13 @@ def _without(shape: Shape, file: str) -> tuple[Source, ...]:
 def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:
     """Return the place of the shape that reads a table: that of its sheet's name, or the one that asks for most."""
     places = [place for place, shape in enumerate(recipe.shapes) if not lacking(shape, frame)]
-    named = [place for place in places if source.sheet in {item.sheet for item in recipe.shapes[place].sources}]
-    return max(named or places, key=lambda place: len(recipe.shapes[place].asked), default=None)
+    places_of_sheet = [
+        place for place in places if source.sheet in {item.sheet for item in recipe.shapes[place].sources}
+    ]
+    return max(places_of_sheet or places, key=lambda place: len(recipe.shapes[place].asked), default=None)
 
 
-def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, renamed: Mapping[str, str]) -> Shape:
+def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, new_names: Mapping[str, str]) -> Shape:
     """Return the nearest shape with the columns as a person says that they are called now, and no source.
 
     Raises
@@ -159,7 +161,7 @@ def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, renamed: Mappi
         If it does not read the table either.
     """
     nearest = min(reversed(recipe.shapes), key=lambda shape: len(lacking(shape, frame)) / len(shape.asked))
-    shape = nearest.model_copy(update={"columns": {**nearest.columns, **renamed}, "sources": ()})
+    shape = nearest.model_copy(update={"columns": {**nearest.columns, **new_names}, "sources": ()})
     if missing := lacking(shape, frame):
         names = {column: name for name, column in nearest.columns.items()}
         example = f"--column {names.get(missing[0], 'NAME')}=COLUMN"
@@ -182,8 +184,8 @@ def _as_pinned(table: PublishedTable, file: Path) -> pd.DataFrame:
         return as_text(file.read_bytes(), file.name)
     rows = next(iter(read_sheets(file).values()))
     frame = as_table(rows, header_line(rows))[0]
-    wanted = [column.source_name for column in table.columns]
-    return frame[wanted] if set(frame.columns) == set(wanted) else frame
+    names = [column.source_name for column in table.columns]
+    return frame[names] if set(frame.columns) == set(names) else frame
 
 
 def newer_than_its_name(state: State, edition: NewEdition) -> list[str]:
@@ -204,11 +206,11 @@ def unread(place: Place, edition: NewEdition) -> list[str]:
         return []
     folder = f"{edition.recipe.folder}/{PUBLISHED}"
     read = {file for recipe in read_recipes(place.params / INTAKE).values() for file in recipe.files}
-    left = sorted(set(listed(place.raw / folder)) - read)
+    unread_files = sorted(set(listed(place.raw / folder)) - read)
     return [
         f"data/raw/{folder}/{name} is read no longer. It stays as the source of earlier figures; whoever does not need "
         f"it deletes the file and its line in SHA256SUMS."
-        for name in left
+        for name in unread_files
     ]
 
 
@@ -231,15 +233,17 @@ def accept(edition: NewEdition, place: Place, when: str) -> Path:
     return _replace(place, edition.table.file, edition.content, edition.file.name, when, edition.moved)
 
 
-def _replace(place: Place, file: str, content: bytes, origin: str, when: str, moved: Differences | None = None) -> Path:
+def _replace(
+    place: Place, file: str, content: bytes, origin: str, when: str, changes: Differences | None = None
+) -> Path:
     """Replace one pinned file; the table of units is compared here, by its first column."""
-    if moved is None:
+    if changes is None:
         old, new = as_text(read_bytes(place.raw, file)[0], file), as_text(content, file)
-        moved = differences(old, new, [new.columns[0]])
+        changes = differences(old, new, [new.columns[0]])
     path = place.raw / file
-    if not len(moved.cells) and path.read_bytes() == content:
+    if not len(changes.cells) and path.read_bytes() == content:
         return path
-    return replace_pinned(path.parent, path.name, content, Replacement(origin, when, moved))
+    return replace_pinned(path.parent, path.name, content, Replacement(origin, when, changes))
 
 
 def keep_published(folder: Path, file: Path) -> None:

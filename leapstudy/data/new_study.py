@@ -41,14 +41,14 @@ class Draft:
     told: tuple[str, ...]
 
 
-def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) -> Draft:
+def draft(looked: Looked, request: Asked, name: str, *, restated: bool = False) -> Draft:
     """Return the draft of a study.
 
     Parameters
     ----------
     looked
         Every table of every published file.
-    asked
+    request
         What the person says of them.
     name
         Name of the workspace's folder.
@@ -61,12 +61,12 @@ def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) ->
         If a file cannot be understood; what to say then is part of the message.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
-    _all_columns_exist(looked, asked)
-    shapes = _merged([guess_shape(source, frame, asked) for source, frame in looked])
+    _all_columns_exist(looked, request)
+    shapes = _merged([guess_shape(source, frame, request) for source, frame in looked])
     pad = max(shape.pad for shape in shapes)
-    padded = tuple(shape.model_copy(update={"pad": pad}) for shape in shapes)
+    own_shapes = tuple(shape.model_copy(update={"pad": pad}) for shape in shapes)
     files = tuple(dict.fromkeys(source.file for source, _ in looked)) if restated else ()
-    recipe = Recipe(folder="figures", shapes=padded, restated=files)
+    recipe = Recipe(folder="figures", shapes=own_shapes, restated=files)
     tables = tidy(recipe, dict(looked))
     further = {"whole_state": whole_state_code(tables.units), "fractions": _fractions(tables.table)}
     if any(further.values()):
@@ -80,33 +80,33 @@ def draft(looked: Looked, asked: Asked, name: str, *, restated: bool = False) ->
             "--column rate='RATE{year}'. "
             f"Columns: {names}."
         )
-    facts = _facts(tables, recipe, asked.unit) | {"study": slug, "name": name, "files": ", ".join(recipe.files)}
-    return Draft(recipe, tables, _texts(facts), tuple(_told(recipe, tables, facts)))
+    facts = _facts(tables, recipe, request.unit) | {"study": slug, "name": name, "files": ", ".join(recipe.files)}
+    return Draft(recipe, tables, _texts(facts), tuple(_report_lines(recipe, tables, facts)))
 
 
-def _all_columns_exist(looked: Looked, asked: Asked) -> None:
-    there = {column for _, frame in looked for column in frame}
-    given = [part for column in (asked.columns or {}).values() for part in _parts(column, there)]
-    given += asked.keep or {}
-    legal = {name: MEASURES if "{year}" in column else READ for name, column in (asked.columns or {}).items()}
+def _all_columns_exist(frames: Looked, request: Asked) -> None:
+    legal_columns = {column for _, frame in frames for column in frame}
+    columns = [part for column in (request.columns or {}).values() for part in _parts(column, legal_columns)]
+    columns += request.keep or {}
+    legal = {name: MEASURES if "{year}" in column else READ for name, column in (request.columns or {}).items()}
     if odd := [name for name in legal if name not in legal[name]]:
         raise bad_value("name of a column", odd[0], legal[odd[0]], "Say --column name=COLUMN.")
-    if strange := [name for name in given if name not in there and "{year}" not in name]:
-        raise BadInput(f"No file has a column {strange[0]!r}. Columns: {', '.join(sorted(there))}.")
+    if strange := [name for name in columns if name not in legal_columns and "{year}" not in name]:
+        raise BadInput(f"No file has a column {strange[0]!r}. Columns: {', '.join(sorted(legal_columns))}.")
 
 
-def _parts(column: str, there: set[str]) -> list[str]:
-    return [column] if column in there else column.split(JOIN)
+def _parts(column: str, columns: set[str]) -> list[str]:
+    return [column] if column in columns else column.split(JOIN)
 
 
 def _fractions(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Return the years whose rates are fractions where those of other years are percents: files change their unit."""
-    found = {}
+    ones = {}
     for name in {"rate", "chronic"} & set(table):
         largest = pd.to_numeric(table[name], errors="coerce").groupby(table["year"]).max()
         if (largest > 1).any() and (largest <= 1).any():
-            found[name] = tuple(largest.index[largest <= 1])
-    return found
+            ones[name] = tuple(largest.index[largest <= 1])
+    return ones
 
 
 def _merged(shapes: Sequence[Shape]) -> list[Shape]:
@@ -114,8 +114,8 @@ def _merged(shapes: Sequence[Shape]) -> list[Shape]:
     alike: dict[str, Shape] = {}
     for shape in shapes:
         key = shape.model_copy(update={"sources": (), "pad": 0}).model_dump_json()
-        known = alike.get(key)
-        alike[key] = shape.model_copy(update={"sources": (*known.sources, *shape.sources)}) if known else shape
+        twin = alike.get(key)
+        alike[key] = shape.model_copy(update={"sources": (*twin.sources, *shape.sources)}) if twin else shape
     return list(alike.values())
 
 
@@ -123,7 +123,7 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
     """Return what the files say, as the templates need it."""
     table, units = tables.table, tables.units
     years = sorted(table["year"].unique())
-    measured = [name for name in MEASURES if name in table]
+    measures = [name for name in MEASURES if name in table]
     every = [school_year(first) for first in range(int(years[0][:4]), int(years[-1][:4]))]
     return {
         "folder": recipe.folder,
@@ -135,12 +135,12 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
         "pattern": code_pattern(units["district_code"]),
         "example": units["district_code"].iloc[0],
         "whole_state": recipe.whole_state,
-        "measures": [_measure(name, table[name]) for name in measured],
-        "measured": measured,
+        "measures": [_measure(name, table[name]) for name in measures],
+        "measured": measures,
         "groups": sorted(table["group"].unique()),
         "units": [_trait(name, units[name]) for name in units.columns[1:]],
         "has_students": bool((units["students"] != "").any()),
-        "outcome": next(OUTCOMES[name] for name in OUTCOMES if name in measured),
+        "outcome": next(OUTCOMES[name] for name in OUTCOMES if name in measures),
     }
 
 
@@ -198,7 +198,7 @@ def _texts(facts: dict[str, Any]) -> dict[str, str]:
     return texts | {"data/raw/program/units.csv": ",".join(COLUMNS) + "\n"}
 
 
-def _told(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
+def _report_lines(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
     """Return what was read and guessed, one line a fact."""
     lines = []
     for shape in recipe.shapes:
@@ -213,16 +213,16 @@ def _told(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[str]:
     lines += [f"{name} is a fraction in {', '.join(of)}, taken times 100" for name, of in recipe.fractions.items()]
     if tables.restated:
         lines.append(f"{counted(tables.restated, 'cell')} of earlier files replaced by what a later one says")
-    used = ", ".join(f"{n:,} {reason}" for reason, n in tables.accounts.items())
-    lines.append(f"{tables.rows_in:,} published rows: {used}")
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in tables.accounts.items())
+    lines.append(f"{tables.rows_in:,} published rows: {reasons}")
     units = counted(len(tables.units), facts["unit"], facts["units_en"])
     lines.append(f"{units}, codes like {facts['example']!r}, {len(facts['years'])} school years")
     lines += [
         f"codes of fewer digits were filled with zeros to {pad}; --pad says another length" for pad in _padded(recipe)
     ]
     for what, part in (("not shown", "suppressed"), ("published as bounds", "bounded")):
-        found = sorted({mark for item in facts["measures"] for mark in getattr(item, part)})
-        lines.append(f"marks of figures that are {what}: {', '.join(found) or 'none'}")
+        signs = sorted({mark for item in facts["measures"] for mark in getattr(item, part)})
+        lines.append(f"marks of figures that are {what}: {', '.join(signs) or 'none'}")
     return lines
 
 

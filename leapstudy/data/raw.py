@@ -38,10 +38,10 @@ def checksums(folder: Path) -> dict[str, str]:
         If the list is missing, or the folder holds a csv file that the list does not name.
     """
     sums = listed(folder)
-    unlisted = sorted(path.name for path in folder.glob("*.csv") if path.name not in sums)
-    if unlisted:
+    strangers = sorted(path.name for path in folder.glob("*.csv") if path.name not in sums)
+    if strangers:
         raise BadInput(
-            f"{folder.name} holds {', '.join(unlisted)}, which {SUMS} does not name. Add its checksum or remove it."
+            f"{folder.name} holds {', '.join(strangers)}, which {SUMS} does not name. Add its checksum or remove it."
         )
     return sums
 
@@ -58,9 +58,9 @@ def listed(folder: Path) -> dict[str, str]:
     if not listing.is_file():
         raise BadInput(f"{folder.name}/{SUMS} is missing. Restore data/raw/ from version control.")
     lines = [line for line in read_text(listing).splitlines() if line.strip()]
-    if broken := [number for number, line in enumerate(lines, 1) if not SUM.fullmatch(line)]:
+    if faults := [number for number, line in enumerate(lines, 1) if not SUM.fullmatch(line)]:
         raise BadInput(
-            f"{folder.name}/{SUMS}, line {broken[0]}: not a SHA-256 and a file name. Write it with `sha256sum *.csv`."
+            f"{folder.name}/{SUMS}, line {faults[0]}: not a SHA-256 and a file name. Write it with `sha256sum *.csv`."
         )
     return {match["name"]: match["digest"] for line in lines if (match := SUM.fullmatch(line))}
 
@@ -78,14 +78,14 @@ def read_bytes(raw: Path, file: str) -> tuple[bytes, str]:
     if expected is None or not path.is_file():
         raise BadInput(f"data/raw/{file} is missing. Restore data/raw/ from version control.")
     content = path.read_bytes()
-    found = sha256_bytes(content)
-    if found != expected:
+    digest = sha256_bytes(content)
+    if digest != expected:
         raise BadInput(
-            f"data/raw/{file} was changed: its SHA-256 is {found[:12]}... and {SUMS} says {expected[:12]}... "
+            f"data/raw/{file} was changed: its SHA-256 is {digest[:12]}... and {SUMS} says {expected[:12]}... "
             "Raw figures are read-only: restore the file from version control, or renew SHA256SUMS if the source did "
             "change."
         )
-    return content, found
+    return content, digest
 
 
 def as_text(content: bytes, file: str) -> pd.DataFrame:
@@ -118,7 +118,7 @@ class Replacement:
     moved: Differences
 
 
-def replace_pinned(folder: Path, name: str, content: bytes, made: Replacement) -> Path:
+def replace_pinned(folder: Path, name: str, content: bytes, replacement: Replacement) -> Path:
     """Write a new edition of a file below `data/raw/`, renew its checksum, and return the list of moved cells.
 
     Parameters
@@ -129,16 +129,18 @@ def replace_pinned(folder: Path, name: str, content: bytes, made: Replacement) -
         The file's name there.
     content
         Its new bytes.
-    made
+    replacement
         Where they are from, when they were taken, and what they moved.
     """
     old, new = checksums(folder)[name], sha256_bytes(content)
     listing = folder / "editions" / f"{Path(name).stem}_{old[:12]}_{new[:12]}.csv"
-    write_bytes_atomic(listing, as_csv(made.moved.cells))
-    counts = " | ".join(f"{made.moved.count(kind):,}" for kind in KINDS)
+    write_bytes_atomic(listing, as_csv(replacement.moved.cells))
+    counts = " | ".join(f"{replacement.moved.count(kind):,}" for kind in KINDS)
     record = folder / RECORD
     text = record.read_text(encoding="utf-8") if record.is_file() else HEAD
-    write_text_atomic(record, f"{text}| {made.when} | {name} | {made.origin} | {old} | {new} | {counts} |\n")
+    write_text_atomic(
+        record, f"{text}| {replacement.when} | {name} | {replacement.origin} | {old} | {new} | {counts} |\n"
+    )
     write_bytes_atomic(folder / name, content)
     pin(folder, {name: new})
     return listing
@@ -146,8 +148,8 @@ def replace_pinned(folder: Path, name: str, content: bytes, made: Replacement) -
 
 def pin(folder: Path, digests: dict[str, str]) -> None:
     """Write or renew lines of the folder's `SHA256SUMS`; the others stay."""
-    known = listed(folder) if (folder / SUMS).is_file() else {}
-    lines = [f"{digest}  {name}\n" for name, digest in sorted({**known, **digests}.items())]
+    sums = listed(folder) if (folder / SUMS).is_file() else {}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted({**sums, **digests}.items())]
     write_text_atomic(folder / SUMS, "".join(lines))
 
 

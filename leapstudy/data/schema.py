@@ -35,12 +35,12 @@ def parse(table: PublishedTable, text: pd.DataFrame, code: Code) -> pd.DataFrame
     BadInput
         With every fault of `checked`.
     """
-    typed, faults = checked(table, text, code)
+    frame, faults = checked(table, text, code)
     if len(faults) > 1:
         raise BadInput(f"{table.file} has {len(faults)} faults:\n" + "\n".join(f"- {fault}" for fault in faults))
     if faults:
         raise BadInput(f"{table.file}: {faults[0]}")
-    return typed
+    return frame
 
 
 def checked(table: PublishedTable, text: pd.DataFrame, code: Code) -> tuple[pd.DataFrame, list[str]]:
@@ -51,28 +51,28 @@ def checked(table: PublishedTable, text: pd.DataFrame, code: Code) -> tuple[pd.D
     """
     if wrong := column_fault(table, text):
         return pd.DataFrame(), [wrong]
-    named = text.rename(columns={column.source_name: column.name for column in table.columns})
+    own_text = text.rename(columns={column.source_name: column.name for column in table.columns})
     own = next(column.name for column in table.columns if column.kind == "code")
-    faults = [fault for fault in [code_fault(named[own], code)] if fault]
-    typed = {}
+    faults = [fault for fault in [code_fault(own_text[own], code)] if fault]
+    columns = {}
     for column in table.columns:
-        cells, fault = _typed(column, named[column.name])
+        cells, fault = _typed(column, own_text[column.name])
         if fault:
             faults.append(fault)
         else:
-            typed[column.name] = cells
-    frame = pd.DataFrame(typed)
-    bounds = {f"{item.name}{BOUND}": named[item.name].isin(item.bounded) for item in table.columns if item.bounded}
-    found = [*_value_faults(table, frame), *_scale_faults(table, frame), *_repeated(table, named)]
-    return frame.assign(**bounds), [*faults, *found]
+            columns[column.name] = cells
+    frame = pd.DataFrame(columns)
+    bounds = {f"{item.name}{BOUND}": own_text[item.name].isin(item.bounded) for item in table.columns if item.bounded}
+    value_faults = [*_value_faults(table, frame), *_scale_faults(table, frame), *_repeated(table, own_text)]
+    return frame.assign(**bounds), [*faults, *value_faults]
 
 
 def column_fault(table: PublishedTable, text: pd.DataFrame) -> str:
     """Return what is wrong with the columns' names; empty where nothing is."""
-    expected, there = [column.source_name for column in table.columns], list(text.columns)
-    if sorted(expected) == sorted(there):
+    expected, names = [column.source_name for column in table.columns], list(text.columns)
+    if sorted(expected) == sorted(names):
         return ""
-    missing, unknown = sorted(set(expected) - set(there)), sorted(set(there) - set(expected))
+    missing, unknown = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
     return (
         f"missing columns {missing or 'none'}, unknown columns {unknown or 'none'}. Legal: {', '.join(expected)}. "
         "See data/CODEBOOK.md."
@@ -104,7 +104,7 @@ def _typed(column: PublishedColumn, cells: pd.Series) -> tuple[pd.Series, str]:
         return cells.mask(blank).astype("str"), ""
     numbers = pd.to_numeric(cells.mask(blank), errors="coerce").astype("float64")
     if (odd := numbers.isna() & ~blank).any():
-        return cells, f"column {column.name!r} holds {_shown(cells[odd])}: no number."
+        return cells, f"column {column.name!r} holds {_cells(cells[odd])}: no number."
     return numbers, _number_fault(column, cells[~blank], numbers[~blank])
 
 
@@ -112,7 +112,7 @@ def _number_fault(column: PublishedColumn, cells: pd.Series, numbers: pd.Series)
     odd = ~np.isfinite(numbers) | ((numbers % 1 != 0) & (column.kind == "count"))
     if odd.any():
         kind = "whole number" if column.kind == "count" else "number"
-        return f"column {column.name!r} holds {_shown(cells[odd])}: no {kind}."
+        return f"column {column.name!r} holds {_cells(cells[odd])}: no {kind}."
     if column.kind == "fraction" and (numbers > 1).any():
         return (
             f"column {column.name!r} must be a fraction (0 to 1) but holds {numbers.max():g}. "
@@ -126,11 +126,11 @@ def _number_fault(column: PublishedColumn, cells: pd.Series, numbers: pd.Series)
     return ""
 
 
-def _shown(cells: pd.Series) -> str:
+def _cells(cells: pd.Series) -> str:
     """Return the first few different cells and how many there are."""
     values = list(dict.fromkeys(cells))
-    named = ", ".join(map(repr, values[:4])) + (f" and {len(values) - 4} more" if len(values) > 4 else "")
-    return f"{named} ({len(cells)} cell{'s' if len(cells) > 1 else ''})"
+    words = ", ".join(map(repr, values[:4])) + (f" and {len(values) - 4} more" if len(values) > 4 else "")
+    return f"{words} ({len(cells)} cell{'s' if len(cells) > 1 else ''})"
 
 
 def _value_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
@@ -144,7 +144,7 @@ def _value_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
     except SchemaErrors as errors:
         cases = errors.failure_cases
         return [
-            f"column {column!r} holds {_shown(cells['failure_case'])}: not allowed by {check!r}; the first is in row "
+            f"column {column!r} holds {_cells(cells['failure_case'])}: not allowed by {check!r}; the first is in row "
             f"{cells['index'].iloc[0]}. See data/CODEBOOK.md for what is allowed."
             for (column, check), cells in cases.groupby(["column", "check"], sort=False)
         ]
@@ -167,12 +167,12 @@ def _scale_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
     return faults
 
 
-def _repeated(table: PublishedTable, named: pd.DataFrame) -> list[str]:
-    repeated = named[named.duplicated(list(table.key), keep=False)]
-    if repeated.empty:
+def _repeated(table: PublishedTable, text: pd.DataFrame) -> list[str]:
+    duplicates = text[text.duplicated(list(table.key), keep=False)]
+    if duplicates.empty:
         return []
-    first = tuple(repeated.iloc[0][list(table.key)])
-    return [f"{len(repeated)} rows share a key {table.key}; the first is {first}."]
+    first = tuple(duplicates.iloc[0][list(table.key)])
+    return [f"{len(duplicates)} rows share a key {table.key}; the first is {first}."]
 
 
 def _schema(table: PublishedTable, frame: pd.DataFrame) -> Any:

@@ -46,8 +46,8 @@ def read_sheets(path: Path) -> dict[str, Rows]:
 
 def _text_rows(content: bytes) -> Rows:
     # any text of even length can be decoded as UTF-16: only its mark at the start says that it is
-    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if marked else ENCODINGS:
+    has_mark = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if has_mark else ENCODINGS:
         try:
             text = content.decode(encoding)
             break
@@ -63,8 +63,8 @@ def _text_rows(content: bytes) -> Rows:
 def _bare(cell: str) -> str:
     """Return a cell without the signs that keep a spreadsheet from reading it as a number (``="0035"``, ``'0035``)."""
     text = cell.strip()
-    guarded = re.fullmatch(r"=\"(.*)\"|'(\d.*)", text)
-    return (guarded[1] or guarded[2] or "").strip() if guarded else text
+    match = re.fullmatch(r"=\"(.*)\"|'(\d.*)", text)
+    return (match[1] or match[2] or "").strip() if match else text
 
 
 def _workbook(path: Path) -> dict[str, Rows]:
@@ -81,10 +81,10 @@ def _workbook(path: Path) -> dict[str, Rows]:
         raise BadInput(
             f"{path.name} cannot be read as a workbook ({type(reason).__name__}). Save it again as .xlsx or .csv."
         ) from None
-    return {sheet.title: [[_shown(cell) for cell in row] for row in sheet.iter_rows()] for sheet in book.worksheets}
+    return {sheet.title: [[_cell_text(cell) for cell in row] for row in sheet.iter_rows()] for sheet in book.worksheets}
 
 
-def _shown(cell: Any) -> str:
+def _cell_text(cell: Any) -> str:
     """Return a cell as the workbook shows it: 35 with the format 0000 is 0035, 0.93 with the format 0% is 93%."""
     value, form = cell.value, str(getattr(cell, "number_format", "") or "")
     if value is None:
@@ -110,9 +110,9 @@ def header_line(rows: Sequence[Sequence[str]]) -> int:
     for line, row in enumerate(rows[:LOOKED_AT], 1):
         above, below = (rows[place] if 0 <= place < len(rows) else () for place in (line - 2, line))
         cells = [cell for cell in row if cell]
-        covered = sum(cell != "" for cell in _over(above, row))
+        n_covered = sum(cell != "" for cell in _over(above, row))
         numbers = _numbers(cells)
-        if width > 1 and len(cells) > 1 and covered >= 0.7 * width and numbers <= len(cells) / 4:
+        if width > 1 and len(cells) > 1 and n_covered >= 0.7 * width and numbers <= len(cells) / 4:
             return line + _is_below(row, below)
     raise BadInput(f"None of the first {LOOKED_AT} lines looks like column names. Delete what stands above them.")
 
@@ -129,9 +129,9 @@ def _over(above: Sequence[str], row: Sequence[str]) -> list[str]:
 
 def _is_below(row: Sequence[str], below: Sequence[str]) -> bool:
     """Say whether the next line goes on with the names: it fills empty places of this one, and holds no number."""
-    filled = [cell for cell in below if cell]
+    cells = [cell for cell in below if cell]
     further = [cell for upper, cell in zip_longest(row, below, fillvalue="") if cell and not upper]
-    return bool(further) and len(filled) > 1 and not _numbers(filled)
+    return bool(further) and len(cells) > 1 and not _numbers(cells)
 
 
 def _year(cell: str) -> bool:
@@ -151,25 +151,25 @@ def as_table(rows: Sequence[Sequence[str]], header: int) -> tuple[pd.DataFrame, 
     """
     names = [re.sub(r"\s+", " ", name).strip() for name in rows[header - 1]]
     above = [re.sub(r"\s+", " ", name).strip() for name in rows[header - 2]] if header > 1 else []
-    filled = [name for name in names if name]
-    if above and (len({*filled}) < len(filled) or _over(above, names)[: len(names)] != names):
+    full_names = [name for name in names if name]
+    if above and (len({*full_names}) < len(full_names) or _over(above, names)[: len(names)] != names):
         names = _with_above(above, names)
-    used = [place for place, name in enumerate(names) if name]
+    places = [place for place, name in enumerate(names) if name]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise BadInput(f"More than one column is called {', '.join(map(repr, twice))}. Give each a name of its own.")
-    body = [[row[place] if place < len(row) else "" for place in used] for row in rows[header:]]
-    there = [row for row in body if any(row)]
-    full = [row for row in there if sum(cell != "" for cell in row) > (1 if len(used) > 2 else 0)]
-    return pd.DataFrame(full, columns=[names[place] for place in used], dtype="str"), len(there) - len(full)
+    body = [[row[place] if place < len(row) else "" for place in places] for row in rows[header:]]
+    rows_with_text = [row for row in body if any(row)]
+    full = [row for row in rows_with_text if sum(cell != "" for cell in row) > (1 if len(places) > 2 else 0)]
+    return pd.DataFrame(full, columns=[names[place] for place in places], dtype="str"), len(rows_with_text) - len(full)
 
 
 def _with_above(above: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return each name with the last filled cell above or to the left above it in front; an empty one has only that
     above it, as where cells are merged over both lines.
     """
-    merged, last = [], ""
+    labels, last = [], ""
     for upper, name in zip_longest(above[: len(names)], names, fillvalue=""):
         last = upper or last
-        merged.append(f"{last} {name}".strip() if name else upper)
-    return merged
+        labels.append(f"{last} {name}".strip() if name else upper)
+    return labels

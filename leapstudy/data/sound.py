@@ -30,10 +30,10 @@ def sound_study(raw: Path, state: State) -> StudyData:
         If a table as a whole cannot be used.
     """
     read = {name: _sound_table(raw, table, state) for name, table in state.tables.items()}
-    listed = set(read[state.unit.table][0]["district_code"])
+    codes = set(read[state.unit.table][0]["district_code"])
     file = state.program.starts
     starts, _ = checked_starts(as_text((raw / file).read_bytes(), file), state)
-    register = [item for item in starts if item.code in listed and state.calendar.shift(item.start, 0) == item.start]
+    register = [item for item in starts if item.code in codes and state.calendar.shift(item.start, 0) == item.start]
     if not register:
         raise BadInput("No start is in order.")
     return assemble(state, list({item.code: item for item in register}.values()), lambda table: read[table.name])

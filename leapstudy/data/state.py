@@ -186,7 +186,11 @@ class Unit(Part):
         """Return a unit's name as people say it, with what follows it (`", student track"`)."""
         place, comma, rest = name.partition(", ")
         place = place.removesuffix(self.strip) if self.strip else place
-        return next((known.name for known in self.known_as.values() if known.official == place), place) + comma + rest
+        return (
+            next((name_pair.name for name_pair in self.known_as.values() if name_pair.official == place), place)
+            + comma
+            + rest
+        )
 
 
 class Calendar(Part):
@@ -418,8 +422,8 @@ class State(Part):
     @property
     def waiting(self) -> str:
         """The group of those who wait by the list of a draw, which a study that names such a list is compared with."""
-        drawn = self.program.lottery is not None and self.program.lottery.draw
-        return next((name for name, item in self.groups.items() if drawn and item.where == {"in_draw": True}), "")
+        by_lot = self.program.lottery is not None and self.program.lottery.draw
+        return next((name for name, item in self.groups.items() if by_lot and item.where == {"in_draw": True}), "")
 
     def usual(self, part: Literal["groups", "contrasts", "editions", "outcomes"]) -> str:
         """Return the first name that a part declares: of contrasts the first with the role ``main``."""
@@ -436,11 +440,11 @@ class State(Part):
 
     @model_validator(mode="after")
     def _tables_exist(self) -> Self:
-        asked = [
+        names = [
             self.unit.table,
             *(name for item in self.editions.values() for name in (item.attendance, item.chronic)),
         ]
-        for name in asked:
+        for name in names:
             if name and name not in self.tables:
                 raise ValueError(str(bad_value("table", name, self.tables)))
         return self
@@ -448,14 +452,14 @@ class State(Part):
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
         units = self.tables.get(self.unit.table)
-        there = [column.name for column in units.columns] if units else []
+        columns = [column.name for column in units.columns] if units else []
         traits = [trait.column for trait in self.unit.traits.values()]
         lots, parent = self.program.lottery, self.unit.parent
-        drawn = [*lots.within, *lots.where] if lots else []
-        used = [self.unit.students, *self.unit.listed, *traits, *drawn, *([parent.column] if parent else [])]
-        for name in used if units else []:
-            if name not in there:
-                raise ValueError(str(bad_value(f"column of the table {self.unit.table}", name, there)))
+        lot_columns = [*lots.within, *lots.where] if lots else []
+        names = [self.unit.students, *self.unit.listed, *traits, *lot_columns, *([parent.column] if parent else [])]
+        for name in names if units else []:
+            if name not in columns:
+                raise ValueError(str(bad_value(f"column of the table {self.unit.table}", name, columns)))
         return self
 
     @model_validator(mode="after")
@@ -491,11 +495,11 @@ def _fault_of_table(outcome: Outcome, tables: Mapping[str, PublishedTable]) -> s
             return str(bad_value(f"column of {outcome.table}", name, kinds))
     if table.years or "year" not in kinds.values():
         return f"the table {outcome.table} needs a column of kind year, one row a unit and year."
-    grouped = "group" in kinds or "group" in table.constant
-    if grouped != bool(outcome.group):
+    has_groups = "group" in kinds or "group" in table.constant
+    if has_groups != bool(outcome.group):
         return (
             f"say of which student group, `group: all`: {outcome.table} has several."
-            if grouped
+            if has_groups
             else (f"{outcome.table} has no column `group`; leave out `group: {outcome.group}`.")
         )
     return _fault_of_kind(outcome, table, kinds)
@@ -506,9 +510,9 @@ def _fault_of_kind(outcome: Outcome, table: PublishedTable, kinds: Mapping[str, 
         return f"{outcome.table} adds up rows to {table.add_up.to!r}, a percent: that is the only column it can have."
     if table.add_up:
         return ""
-    asked = {name: kinds[name] for name in (outcome.column, outcome.divided_by) if name}
+    kind_of = {name: kinds[name] for name in (outcome.column, outcome.divided_by) if name}
     legal = ("count", "number") if outcome.divided_by else ("fraction", "percent", "count", "number")
-    if odd := [name for name, kind in asked.items() if kind not in legal]:
+    if odd := [name for name, kind in kind_of.items() if kind not in legal]:
         return f"the column {odd[0]!r} is of kind {kinds[odd[0]]}. Legal: {', '.join(legal)}."
     if outcome.divided_by:
         return "" if outcome.measure or outcome.per == 100 else "`per` is 100 for a share; any other takes a `measure`."
@@ -536,7 +540,7 @@ def read_state(path: Path) -> State:
     state, faults = checked_state(path)
     if state is None:
         count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        raise BadInput(f"{path.name} has {count}:\n" + "\n".join(f"- {where}: {told}" for where, told in faults))
+        raise BadInput(f"{path.name} has {count}:\n" + "\n".join(f"- {where}: {fault}" for where, fault in faults))
     return state
 
 

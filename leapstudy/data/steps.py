@@ -100,13 +100,15 @@ def look_at(raw: Path, params: Path) -> Workspace:
     state, faults = checked_state(params / FILE)
     values = read_mapping(params / FILE)
     todo = dict(todos(values))
-    told = [(place, text) for place, text in faults if place not in todo]
+    rest = [(place, text) for place, text in faults if place not in todo]
     by_step: dict[str, tuple[str, ...]] = dict.fromkeys(STEPS, ())
-    for place, text in [*todo.items(), *told]:
+    for place, text in [*todo.items(), *rest]:
         by_step[_step_of(place)] += (f"{place}: {text}",)
     parts = values.get("tables")
-    declared = parts.items() if isinstance(parts, dict) else ()
-    tables = {name: _part(PublishedTable, {"name": name, **part}) for name, part in declared if isinstance(part, dict)}
+    declarations = parts.items() if isinstance(parts, dict) else ()
+    tables = {
+        name: _part(PublishedTable, {"name": name, **part}) for name, part in declarations if isinstance(part, dict)
+    }
     legal = {name: table for name, table in tables.items() if table}
     state = state or _part(State, _without(values, [place for place, _ in faults]))
     return Workspace(raw, params, values, state, by_step, legal, frozenset(map(_step_of, todo)))
@@ -150,8 +152,8 @@ def _part(kind: Callable[..., Any], values: Any) -> Any:
 def steps(space: Workspace) -> Iterator[Step]:
     """Walk over the steps that need no sample, in order."""
     for name, check in (("files", _files), ("columns", _columns), ("codes", _codes), ("who started when", _starts)):
-        told, faults = check(space)
-        yield Step(name, told, (*space.by_step[name], *faults))
+        words, faults = check(space)
+        yield Step(name, words, (*space.by_step[name], *faults))
 
 
 Checked = tuple[str, list[str]]
@@ -165,9 +167,9 @@ def _files(space: Workspace) -> Checked:
     files += [_starts_file(space.values)]
     outcomes = space.state.outcomes.values() if space.state else ()
     files += [series.file for outcome in outcomes if outcome.long for series in outcome.long.series]
-    named = [file for file in dict.fromkeys(files) if file]
-    faults = [fault for file in named if (fault := _not_as_pinned(space.raw, file))]
-    return f"{len(named)} files are as pinned", list(dict.fromkeys(faults))
+    names = [file for file in dict.fromkeys(files) if file]
+    faults = [fault for file in names if (fault := _not_as_pinned(space.raw, file))]
+    return f"{len(names)} files are as pinned", list(dict.fromkeys(faults))
 
 
 def _not_as_pinned(raw: Path, file: str) -> str:
@@ -222,8 +224,8 @@ def _codes(space: Workspace) -> Checked:
     faults += _year_faults(space)
     if unit.table not in codes:
         return WAITS, faults
-    known = {*codes[unit.table], unit.code.whole_state}
-    strangers = {name: len(set(cells) - known) for name, cells in codes.items()}
+    legal_codes = {*codes[unit.table], unit.code.whole_state}
+    strangers = {name: len(set(cells) - legal_codes) for name, cells in codes.items()}
     aside = [f"{counted(n, 'code')} of {name} not among them" for name, n in strangers.items() if n]
     return "; ".join([counted(len(codes[unit.table]), *unit.noun["en"]), *aside]), faults
 
@@ -289,9 +291,9 @@ def _starts(space: Workspace) -> Checked:
     except BadInput as error:
         return WAITS, [str(error)]
     codes = _cells(space, "code")
-    listed = set(codes[unit.table]) if unit.table in codes else {item.code for item in starts}
+    legal_codes = set(codes[unit.table]) if unit.table in codes else {item.code for item in starts}
     faults = [f"{file}: {fault}" for fault in (wrong if starts else [*wrong, NO_START])]
-    strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in listed]
+    strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in legal_codes]
     faults += [f"{file}: {code} is not in the table of units" for code in strangers]
     years = sorted({item.start for item in starts})
     seen = [year for year in years if is_school_year(year) and (unit.hidden == "refuse" or year > _oldest(space))]

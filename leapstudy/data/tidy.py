@@ -52,13 +52,13 @@ def tidy(recipe: Recipe, frames: Mapping[Source, pd.DataFrame]) -> Tidy:
     for shape in recipe.shapes:
         for source in shape.sources:
             _require(shape, source, frames[source])
-            rows, aside = _used(shape, frames[source])
+            rows, aside = _split_rows(shape, frames[source])
             for reason, n in {**aside, "used": len(rows)}.items():
                 accounts[reason] = accounts.get(reason, 0) + n
             parts.append(_rows_of(shape, source, rows).assign(**{FILE_OF: source.file}))
     every = pd.concat(parts, ignore_index=True).fillna("")
     measures = [name for name in MEASURES if name in every]
-    table, older = _joined(every[every["year"] != ""], measures, recipe)
+    table, older = _by_key(every[every["year"] != ""], measures, recipe)
     for name, years in recipe.fractions.items():
         table[name] = [hundredfold(c) if y in years else c for c, y in zip(table[name], table["year"], strict=True)]
     table["students"] = table.get("students", "")
@@ -74,28 +74,30 @@ def _require(shape: Shape, source: Source, frame: pd.DataFrame) -> None:
 
 def lacking(shape: Shape, frame: pd.DataFrame) -> list[str]:
     """Return the columns that a shape reads and a table does not have, those that are a year each by their form."""
-    asked = [name for name in shape.asked if name not in frame]
-    return asked + [form for form in shape.wide.values() if not columns_by_year(frame, form, shape.single_year)]
+    missing_columns = [name for name in shape.asked if name not in frame]
+    return missing_columns + [
+        form for form in shape.wide.values() if not columns_by_year(frame, form, shape.single_year)
+    ]
 
 
-def _used(shape: Shape, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+def _split_rows(shape: Shape, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the rows that are used, and how many are set aside by which rule."""
     rules = [("no code of a unit", codes_of(shape, frame) != "")]
     rules += [(f"{column} is not {value}", frame[column] == value) for column, value in shape.keep.items()]
     if shape.groups:
         rules.append(("another student group", frame[shape.columns["group"]].isin(shape.groups)))
-    aside, left = {}, pd.Series(True, index=frame.index)
+    aside, mask = {}, pd.Series(True, index=frame.index)
     for reason, meets in rules:
-        if n := int((left & ~meets).sum()):
+        if n := int((mask & ~meets).sum()):
             aside[reason] = n
-        left &= meets
-    return frame[left], aside
+        mask &= meets
+    return frame[mask], aside
 
 
 def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the study's columns, one row a unit, year and group."""
-    named = {name: column for name, column in {**shape.columns, **shape.traits}.items() if name != "district_code"}
-    base = pd.DataFrame({name: rows[column] for name, column in named.items()}, index=rows.index, dtype="str")
+    columns = {name: column for name, column in {**shape.columns, **shape.traits}.items() if name != "district_code"}
+    base = pd.DataFrame({name: rows[column] for name, column in columns.items()}, index=rows.index, dtype="str")
     base["district_code"] = codes_of(shape, rows).str.zfill(shape.pad)
     for name, (top, bottom) in shape.ratios.items():
         parts = (figures_text(rows[column]) for column in (top, bottom))
@@ -104,13 +106,13 @@ def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
     base = _by_year(shape, source, base, rows)
     for name in set(MEASURES) & set(base):
         base[name] = figures_text(base[name])
-    repeated = base[base.duplicated(list(KEY), keep=False)]
-    if len(repeated):
-        code, year, group = repeated.iloc[0][list(KEY)]
+    duplicates = base[base.duplicated(list(KEY), keep=False)]
+    if len(duplicates):
+        code, year, group = duplicates.iloc[0][list(KEY)]
         undated = "" if year else " No column of years is named: where there is one, --column year=COLUMN."
         raise BadInput(
-            f"{source.place}: {len(repeated)} rows share unit, year and student group with another row; the first is "
-            f"{', '.join(filter(None, (code, year, group)))}.{_differing(repeated, rows)}{undated} Say "
+            f"{source.place}: {len(duplicates)} rows share unit, year and student group with another row; the first is "
+            f"{', '.join(filter(None, (code, year, group)))}.{_differing(duplicates, rows)}{undated} Say "
             "which rows count: --keep COLUMN=VALUE, or "
             f"`keep:` of {FILE}; or which sheets, --sheet NAME. Where a code is whole only with that of the larger "
             f"unit, --column district_code='COLUMN{JOIN}COLUMN'."
@@ -118,17 +120,17 @@ def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
     return base
 
 
-def _differing(repeated: pd.DataFrame, rows: pd.DataFrame) -> str:
+def _differing(duplicates: pd.DataFrame, rows: pd.DataFrame) -> str:
     """Return which columns of text differ between the rows that share the first key, with their first values."""
-    first = (repeated[list(KEY)] == repeated.iloc[0][list(KEY)]).all(axis=1)
-    own = rows.loc[rows.index.intersection(repeated.index[first])]
+    first = (duplicates[list(KEY)] == duplicates.iloc[0][list(KEY)]).all(axis=1)
+    own = rows.loc[rows.index.intersection(duplicates.index[first])]
     values = {name: [value for value in own[name].unique() if value] for name in rows}
-    told = [
+    examples = [
         f"{name} ({', '.join(of[:MOST_SHOWN])}{', ...' if len(of) > MOST_SHOWN else ''})"
         for name, of in sorted(values.items(), key=lambda item: len(item[1]))
         if len(of) > 1 and not any(number_text(value).replace(".", "").isdigit() for value in of)
     ]
-    return f" Its rows differ in {'; '.join(told)}." if told else ""
+    return f" Its rows differ in {'; '.join(examples)}." if examples else ""
 
 
 def codes_of(shape: Shape, rows: pd.DataFrame) -> pd.Series:
@@ -186,7 +188,7 @@ def _year_between(label: str, single: str) -> str:
     return school_year_of(whole, single) if re.fullmatch(YEAR_ALONE, whole, re.IGNORECASE) else ""
 
 
-def _joined(every: pd.DataFrame, measures: Sequence[str], recipe: Recipe) -> tuple[pd.DataFrame, int]:
+def _by_key(every: pd.DataFrame, measures: Sequence[str], recipe: Recipe) -> tuple[pd.DataFrame, int]:
     """Return one row a key with the cells of all sources, and how many of them a later file has restated."""
     cells = every[[*KEY, FILE_OF, *measures]].melt([*KEY, FILE_OF], var_name=MEASURE, value_name="cell")
     rows = cells[list(KEY)].drop_duplicates().sort_values(list(KEY), ignore_index=True)
@@ -194,11 +196,11 @@ def _joined(every: pd.DataFrame, measures: Sequence[str], recipe: Recipe) -> tup
     place = [*KEY, MEASURE]
     differing = cells.drop_duplicates([*place, "cell"]).duplicated(place, keep=False)
     twice = cells.loc[differing.index[differing]]
-    restated = int(twice.drop_duplicates(place).shape[0])
-    if restated and not recipe.restated:
+    n_restated = int(twice.drop_duplicates(place).shape[0])
+    if n_restated and not recipe.restated:
         files, years = (", ".join(sorted(twice[name].unique())) for name in (FILE_OF, "year"))
         raise BadInput(
-            f"Files say different things of {counted(restated, 'cell')} in {years} ({files}); the first is "
+            f"Files say different things of {counted(n_restated, 'cell')} in {years} ({files}); the first is "
             f"{', '.join(twice.iloc[0][place])}. Where a later file restates an earlier one, name the files in the "
             f"order of their publication and say --restated, or `restated: [FILE, ...]` of {FILE}: the last one counts."
         )
@@ -206,14 +208,14 @@ def _joined(every: pd.DataFrame, measures: Sequence[str], recipe: Recipe) -> tup
     ranks = cells[FILE_OF].map(lambda file: order.get(file, len(order)))
     cells = cells.loc[ranks.sort_values(kind="stable").index].drop_duplicates(place, keep="last")
     wide = cells.pivot(index=list(KEY), columns=MEASURE, values="cell").reset_index()
-    return rows.merge(wide, on=list(KEY), how="left").fillna(""), restated
+    return rows.merge(wide, on=list(KEY), how="left").fillna(""), n_restated
 
 
 def _units(every: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return one row a unit: its last name, what does not change, and its students in its first year."""
-    fixed = [name for name in every if name not in (*KEY, *MEASURES, FILE_OF)]
-    rows = every.sort_values("year", kind="stable").replace({name: {"": None} for name in fixed})
-    units = rows.groupby("district_code")[fixed].last().fillna("").reset_index()
+    traits = [name for name in every if name not in (*KEY, *MEASURES, FILE_OF)]
+    rows = every.sort_values("year", kind="stable").replace({name: {"": None} for name in traits})
+    units = rows.groupby("district_code")[traits].last().fillna("").reset_index()
     if "district" not in units:
         units.insert(1, "district", units["district_code"])
     first = table[(table["group"] == "all") & (table["students"] != "")].drop_duplicates("district_code")

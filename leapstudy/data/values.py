@@ -104,11 +104,11 @@ def code_pattern(codes: Iterable[str]) -> str:
     >>> code_pattern(["0035", "0350"]), code_pattern(["02M015", "31R605"])
     ('\\\\d{4}', '[0-9A-Z]{6}')
     """
-    known = list(codes)
-    lengths = sorted({len(code) for code in known})
+    texts = list(codes)
+    lengths = sorted({len(code) for code in texts})
     span = ",".join(str(length) for length in dict.fromkeys((lengths[0], lengths[-1])))
     classes = (r"\d", "[0-9A-Z]", "[0-9A-Za-z._-]")
-    signs = next((each for each in classes if all(re.fullmatch(f"{each}+", code) for code in known)), ".")
+    signs = next((each for each in classes if all(re.fullmatch(f"{each}+", code) for code in texts)), ".")
     return f"{signs}{{{span}}}"
 
 

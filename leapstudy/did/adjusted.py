@@ -142,10 +142,10 @@ class _Rows:
     on: np.ndarray
     other: np.ndarray
 
-    def effect(self, logits: np.ndarray, lines: np.ndarray, used: np.ndarray | float = 1.0) -> np.ndarray:
-        """Return the effect for C coefficients of shape (K, C), of rows `used`, shape (N, C); NaN without a side."""
+    def effect(self, logits: np.ndarray, lines: np.ndarray, present: np.ndarray | float = 1.0) -> np.ndarray:
+        """Return the effect for C coefficients of shape (K, C), of rows `present`, shape (N, C); NaN without a side."""
         gap = self.change[:, None] - self.x @ lines
-        on, off = self.on[:, None] * used, self.other[:, None] * np.exp(np.minimum(self.x @ logits, FAR)) * used
+        on, off = self.on[:, None] * present, self.other[:, None] * np.exp(np.minimum(self.x @ logits, FAR)) * present
         with np.errstate(invalid="ignore", divide="ignore"):
             return (on * gap).sum(axis=0) / on.sum(axis=0) - (off * gap).sum(axis=0) / off.sum(axis=0)
 

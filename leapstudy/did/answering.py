@@ -176,7 +176,7 @@ def _shared(
     study = every_year(data, points, treated)[1]
     has_chronic = CHRONIC in outcomes_over_years(data, spec)
     chronic = every_year(data, replace(points, outcome=CHRONIC), treated)[1] if has_chronic else None
-    rebound, without = _rebound(data, spec, treated, names)
+    rebound_line, without = _rebound(data, spec, treated, names)
     return main.sample, {
         "code": code,
         "district": district,
@@ -190,7 +190,7 @@ def _shared(
         "leave_one_out": _leave_one_out(main.sample, names),
         "event_study": study,
         "chronic": chronic,
-        "rebound": rebound,
+        "rebound": rebound_line,
         "not_possible": (*_left_out(data, main.sample, names), *reasons, *without),
         "sensitivity": examine(data, spec, treated, study, chronic, robust=robust),
     }

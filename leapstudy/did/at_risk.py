@@ -132,16 +132,16 @@ def _refusals(strata: pd.DataFrame, fewest: int) -> tuple[Refusal, ...]:
     return tuple(Refusal(float(g), int(t), str(band), NO_COMPARISON) for g, t, band in zip(*columns, strict=True))
 
 
-def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
+def coefficients(group: str, estimates: AtRisk) -> pd.DataFrame:
     """Return what a student's change adds to each average by event time, for the engine's second pass.
 
     Columns as `leapstudy.students.risk_changes.influence_products` takes them.
     """
-    averages = found.averages
-    rows, places = np.nonzero(averages.combination[:-1])
-    weights = pd.DataFrame({"key": averages.key[rows], "place": places, "weight": averages.combination[rows, places]})
-    cells = found.cells.merge(weights, on="place")
-    estimate = found.estimate[cells["place"]]
+    aggregate = estimates.averages
+    rows, places = np.nonzero(aggregate.combination[:-1])
+    weights = pd.DataFrame({"key": aggregate.key[rows], "place": places, "weight": aggregate.combination[rows, places]})
+    cells = estimates.cells.merge(weights, on="place")
+    estimate = estimates.estimate[cells["place"]]
     n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
     slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["weight_c"]
     base = cells[[*CELL, "part"]].assign(grp=group)
@@ -154,40 +154,40 @@ def coefficients(group: str, found: AtRisk) -> pd.DataFrame:
     )
 
 
-def share_terms(group: str, found: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
+def share_terms(group: str, estimates: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
     """Return what each visited student adds to the averages because cohort sizes are estimated (as in R `did`)."""
-    averages = found.averages
-    rows, places = np.nonzero(averages.share_slope[:-1])
+    aggregate = estimates.averages
+    rows, places = np.nonzero(aggregate.share_slope[:-1])
     terms = pd.DataFrame(
         {
-            "key": averages.key[rows],
-            "g": found.cohort[places].astype(int),
-            "intercept": averages.share_slope[rows, places],
+            "key": aggregate.key[rows],
+            "g": estimates.cohort[places].astype(int),
+            "intercept": aggregate.share_slope[rows, places],
         }
     )
     intercepts = terms.groupby(["key", "g"], as_index=False)["intercept"].sum()
     return sizes[["district_code", "g", "part"]].merge(intercepts, on="g").assign(grp=group)
 
 
-def students_behind(found: AtRisk) -> tuple[np.ndarray, int]:
+def students_behind(estimates: AtRisk) -> tuple[np.ndarray, int]:
     """Return how many visited students each average rests on, shape (A,), and the number behind the headline.
 
     Behind the headline each cohort counts with the month in which most of it is seen, so that nobody counts twice.
     """
-    cells = found.cells.assign(event=found.cells["t"] - found.cells["g"])
-    each = cells.groupby("event")["n_t"].sum().reindex(found.averages.key).to_numpy(int)
+    cells = estimates.cells.assign(event=estimates.cells["t"] - estimates.cells["g"])
+    each = cells.groupby("event")["n_t"].sum().reindex(estimates.averages.key).to_numpy(int)
     inside = cells[cells["event"].between(*HEADLINE)]
     return each, int(inside.groupby(["g", "t"])["n_t"].sum().groupby("g").max().sum())
 
 
 def at_risk_effects(
-    found: AtRisk, products: pd.DataFrame, compared: pd.DataFrame, fewest: int, visited: int | None = None
+    estimates: AtRisk, products: pd.DataFrame, compared: pd.DataFrame, fewest: int, visited: int | None = None
 ) -> Effects:
     """Return the averages, the overall last, with the covariance of the engine's second pass.
 
     Parameters
     ----------
-    found
+    estimates
         From `at_risk`.
     products, compared
         This group's rows of both frames of `leapstudy.students.risk_changes.influence_products`.
@@ -196,21 +196,21 @@ def at_risk_effects(
     visited
         All visited students, those included whom no risk set holds; the share covered is of them.
     """
-    averages = found.averages
-    each, students = students_behind(found)
+    aggregate = estimates.averages
+    each, students = students_behind(estimates)
     square = products.pivot(index="key", columns="key_of", values="product").reindex(
-        index=averages.key, columns=averages.key
+        index=aggregate.key, columns=aggregate.key
     )
-    inside = (averages.key >= HEADLINE[0]) & (averages.key <= HEADLINE[1])
-    with_mean = np.vstack([np.eye(len(averages.key)), inside / inside.sum()])
+    inside = (aggregate.key >= HEADLINE[0]) & (aggregate.key <= HEADLINE[1])
+    with_mean = np.vstack([np.eye(len(aggregate.key)), inside / inside.sum()])
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
-    overlap = float(averages.combination[-1] @ found.overlap) if not visited else min(1.0, students / visited)
-    others = compared.set_index("key")["students"].reindex([*averages.key, np.nan]).to_numpy(int)
+    overlap = float(aggregate.combination[-1] @ estimates.overlap) if not visited else min(1.0, students / visited)
+    others = compared.set_index("key")["students"].reindex([*aggregate.key, np.nan]).to_numpy(int)
     return Effects(
-        np.append(averages.key, np.nan),
-        np.append(averages.estimate, averages.overall),
+        np.append(aggregate.key, np.nan),
+        np.append(aggregate.estimate, aggregate.overall),
         with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
-        averages.combination @ (found.period - found.base),
+        aggregate.combination @ (estimates.period - estimates.base),
         float("inf"),
         "student",
         cs_card("cs_at_risk", choices, "student", students, int(others[-1]), overlap),

@@ -51,12 +51,12 @@ def group_of(data: StudyData, name: str) -> Group:
     return data.state.groups[name]
 
 
-def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
+def parse_comparison(comparison: str | Sequence[str], state: State) -> Comparison:
     """Return a comparison group as notebooks, parameter files and commands give it.
 
     Parameters
     ----------
-    given
+    comparison
         A name; codes in one text with commas between them; or a list or tuple of codes.
     state
         What is true of the study: its groups, and the form of its codes.
@@ -66,16 +66,22 @@ def parse_comparison(given: str | Sequence[str], state: State) -> Comparison:
     BadInput
         If it is none of these.
     """
-    if isinstance(given, str) and given in state.groups:
-        return given
+    if isinstance(comparison, str) and comparison in state.groups:
+        return comparison
     # a parameter file may hold a number or a date, which are no list either
-    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Sequence) else [given]
+    parts = (
+        comparison.split(",")
+        if isinstance(comparison, str)
+        else comparison
+        if isinstance(comparison, Sequence)
+        else [comparison]
+    )
     codes, form = tuple(str(part).strip() for part in parts), state.unit.code
     if codes and all(re.fullmatch(form.pattern, code) for code in codes):
         return codes
     raise bad_value(
         "comparison group",
-        given,
+        comparison,
         state.groups,
         f"Or {state.unit.noun['en'][0]} codes: text like {form.example!r}, zeros included, with commas between them.",
     )

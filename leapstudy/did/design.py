@@ -111,15 +111,15 @@ def sample_from_panel(
 
 
 def sample_of_codes(
-    panel: Panel, spec: Spec, kept: tuple[str, ...], group: tuple[str, ...], years: Sequence[str] | None = None
+    panel: Panel, spec: Spec, treated: tuple[str, ...], group: tuple[str, ...], years: Sequence[str] | None = None
 ) -> Sample:
     """Return the complete sample of two sides that were looked up once; see `build_sample`.
 
-    `kept` and `group` are what `treated_codes` and `comparison_codes` give for the spec's comparison.
+    `treated` and `group` are what `treated_codes` and `comparison_codes` give for the spec's comparison.
     """
     if spec.contrast not in panel.state.contrasts:
         raise bad_value("contrast", spec.contrast, panel.state.contrasts, "params/state.yml declares them.")
-    codes, without_program = _not_ended(panel, spec, kept)
+    codes, without_program = _not_ended(panel, spec, treated)
     clock = clock_of(panel.state, panel.starts, codes)
     contrast = clock.contrasts()[spec.contrast]
     if not clock.is_calendar:

@@ -157,7 +157,7 @@ class EventStudy:
         return start_of(str(first["year"]), int(first["event_time"]))
 
 
-def event_study(sample: Sample, reference: str, shown: Collection[str] = ()) -> EventStudy:
+def event_study(sample: Sample, reference: str, aside: Collection[str] = ()) -> EventStudy:
     """Return the yearly differences between the two sides, less that of the reference year.
 
     Parameters
@@ -166,7 +166,7 @@ def event_study(sample: Sample, reference: str, shown: Collection[str] = ()) -> 
         A complete sample over all years shown, in points.
     reference
         The year that is set to zero.
-    shown
+    aside
         Years, such as incomplete ones, that are no part of the joint test.
 
     Notes
@@ -181,7 +181,7 @@ def event_study(sample: Sample, reference: str, shown: Collection[str] = ()) -> 
     )
     values = sample.weights_treated @ treated - sample.weights_comparison @ comparison
     covariance, df = _covariance(sample, treated, comparison)
-    before = [place for place, year in enumerate(years) if event_time(year, sample.start) < 0 and year not in shown]
+    before = [place for place, year in enumerate(years) if event_time(year, sample.start) < 0 and year not in aside]
     # from a reference before the start these are the differences; from a later one, which the program may have moved,
     # they are taken from the last year before the start
     apart = np.eye(len(before))

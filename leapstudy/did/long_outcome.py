@@ -158,14 +158,14 @@ def synthetic_of(question: Question, rates: pd.DataFrame, name: str) -> tuple[In
     return synthetic, estimate_rows(synthetic, sample, name)
 
 
-def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, shown: Iterable[str] = ()) -> EventStudy:
+def event_study_of(question: Question, rates: pd.DataFrame, scale: Scale, aside: Iterable[str] = ()) -> EventStudy:
     """Return the event study over all years, the last year before the program being the reference.
 
-    Units need a figure in every used year. `shown` are further years (incomplete ones) that take part in the picture
+    Units need a figure in every used year. `aside` are further years (incomplete ones) that take part in the picture
     and never in the joint test: they are left out here where any side lacks them.
     """
     years = [*question.before, *question.after]
-    extra = [year for year in shown if year in rates and rates.loc[[*question.treated], year].notna().all()]
+    extra = [year for year in aside if year in rates and rates.loc[[*question.treated], year].notna().all()]
     everything = tuple(sorted([*years, *extra]))
     sample = sample_of(question, rates, whole_contrast(everything), scale)
     return event_study(sample, question.before[-1], extra)

@@ -198,22 +198,24 @@ def _candidate(
     }
 
 
-def record_choice(sets: Sequence[CandidateSet], treated: Sequence[str], chosen: str, made_at: str) -> ChoiceRecord:
+def record_choice(sets: Sequence[CandidateSet], treated: Sequence[str], comparison: str, made_at: str) -> ChoiceRecord:
     """Record which set was chosen; the caller gives the time, so that the same input gives the same record.
 
     Raises
     ------
     BadInput
-        If `chosen` is not among the sets.
+        If `comparison` is not among the sets.
     """
     names = [item.name for item in sets]
-    if chosen not in names:
-        raise BadInput(f"Cannot choose {chosen!r}: it was not ranked. Ranked: {', '.join(names)}.")
+    if comparison not in names:
+        raise BadInput(f"Cannot choose {comparison!r}: it was not ranked. Ranked: {', '.join(names)}.")
     content = {
-        "chosen": chosen,
+        "chosen": comparison,
         "treated": sorted(treated),
         "made_at": made_at,
         "sets": [asdict(item) for item in sets],
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return ChoiceRecord(chosen=chosen, treated=tuple(sorted(treated)), made_at=made_at, sets=tuple(sets), sha256=digest)
+    return ChoiceRecord(
+        chosen=comparison, treated=tuple(sorted(treated)), made_at=made_at, sets=tuple(sets), sha256=digest
+    )

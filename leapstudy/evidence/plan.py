@@ -247,9 +247,9 @@ def in_full(plan: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((label.replace("_", " "), text) for label, text in lines)
 
 
-def standing_of(found: Sequence[Deviation]) -> Standing:
+def standing_of(departures: Sequence[Deviation]) -> Standing:
     """Return the weakest standing of a run's deviations: two at a time were not planned, even where each was."""
-    real = [item for item in found if item.kind != "other draws"]
+    real = [item for item in departures if item.kind != "other draws"]
     if not real:
         return "as planned"
     return "planned sensitivity" if len(real) == 1 and real[0].kind == "planned sensitivity" else "exploratory"

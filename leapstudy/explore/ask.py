@@ -57,7 +57,7 @@ def moves(answer: OneContrast, slug: str) -> Exhibit:
     spec = answer.spec
     if answer.main.n_treated > 1:
         return permutation(answer)
-    asked = panel(
+    own_panel = panel(
         None if slug == ALL_SLUG else slug,
         comparison=spec.comparison,
         outcome=spec.outcome,
@@ -66,7 +66,7 @@ def moves(answer: OneContrast, slug: str) -> Exhibit:
         weights=spec.weights,
         years="all",
     )
-    return drawn(answer, asked)
+    return drawn(answer, own_panel)
 
 
 def treated_of(data: StudyData, district: str) -> list[str]:

@@ -64,9 +64,9 @@ def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
     return Curve(title, specs, rows.assign(**words))
 
 
-def _spec_of(row: dict[Any, Any], asked: Spec) -> Spec:
-    chosen: dict[str, Any] = {name: row[name] for name in ("contrast", "weights", "edition", "scale")}
-    return replace(asked, comparison=parse_comparison(row["comparison"], load_state()), **chosen)
+def _spec_of(row: dict[Any, Any], headline: Spec) -> Spec:
+    choices: dict[str, Any] = {name: row[name] for name in ("contrast", "weights", "edition", "scale")}
+    return replace(headline, comparison=parse_comparison(row["comparison"], load_state()), **choices)
 
 
 def _years(contrast: Contrast) -> str:

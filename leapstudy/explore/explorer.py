@@ -58,7 +58,7 @@ class Explorer:
         self.titles = {item.slug: short(item.name) for item in treated_districts(data.districts)} | {
             ALL_SLUG: f"{all_name(data)} together"
         }
-        self.look = lru_cache(maxsize=KEPT)(lambda slug, asked: look(data, slug, asked))
+        self.look = lru_cache(maxsize=KEPT)(lambda slug, question: look(data, slug, question))
         first: View = self.look(district, spec)
         self.recorded = spec
         self.sentence, self.moves = Live(first.sentence), Live(first.moves)
@@ -91,10 +91,10 @@ class Explorer:
     def _on_record(self, view: View) -> OneContrast:
         """Return the answer to the first question for this district; where it has none, the view's own."""
         try:
-            recorded: View = self.look(self.district, self.recorded)
+            first_view: View = self.look(self.district, self.recorded)
         except BadInput:
             return view.answer
-        return recorded.answer
+        return first_view.answer
 
     def _refuse(self, reason: str) -> None:
         self.sentence.put(Words(f"This cannot be asked. {reason}"))
@@ -110,8 +110,8 @@ class Explorer:
             If it names no comparison district.
         """
         values = {name: field.value for name, field in self.fields.items()}
-        district, picked = values.pop("district"), values.pop("table")
-        comparison: Comparison = tuple(picked) if values["comparison"] == PICKED else values["comparison"]
+        district, codes = values.pop("district"), values.pop("table")
+        comparison: Comparison = tuple(codes) if values["comparison"] == PICKED else values["comparison"]
         if not comparison:
             raise BadInput(f"The comparison list is empty. Mark at least two {unit_nouns()} in the table.")
         return district, Spec(**{**values, "comparison": comparison, "seed": self.spec.seed})
@@ -126,29 +126,29 @@ class Explorer:
 
     def _name_scales(self) -> None:
         """Name the scales in the unit of the outcome that is shown, without asking anything."""
-        field, named = self.fields["scale"], tuple(_scales(self.fields["outcome"].value).items())
-        if named == field.options:
+        field, scales = self.fields["scale"], tuple(_scales(self.fields["outcome"].value).items())
+        if scales == field.options:
             return
-        kept = field.value
+        value = field.value
         field.unobserve(self._changed, names="value")
-        field.options, field.value = named, kept
+        field.options, field.value = scales, value
         field.observe(self._changed, names="value")
 
     def _saving(self) -> Any:
         from ipywidgets import HTML, Button, Text
 
         reason = Text(description="Reason", placeholder="why this page is asked differently", layout={"width": "36rem"})
-        button, said = Button(description="Save as parameters"), HTML()
+        button, message = Button(description="Save as parameters"), HTML()
 
         def save(_: Any) -> None:
             """Save what is shown, or say why it cannot be."""
             try:
-                said.value = self.tools.save(self.district, self.spec, reason.value)
-            except BadInput as refused:
-                said.value = str(refused)
+                message.value = self.tools.save(self.district, self.spec, reason.value)
+            except BadInput as error:
+                message.value = str(error)
 
         button.on_click(save)
-        return _stack([reason, button, said])
+        return _stack([reason, button, message])
 
 
 def candidates(data: StudyData) -> list[tuple[str, str]]:
@@ -171,30 +171,30 @@ def _candidate(row: dict[Any, Any], unit: Unit) -> str:
 def _fields(data: StudyData, titles: dict[str, str], district: str, spec: Spec) -> dict[str, Any]:
     from ipywidgets import Dropdown, SelectMultiple
 
-    named, state = isinstance(spec.comparison, str), study_names().state
-    asked: dict[str, tuple[str, dict[str, str], str]] = {
+    by_name, state = isinstance(spec.comparison, str), study_names().state
+    choices: dict[str, tuple[str, dict[str, str], str]] = {
         "district": (capital(unit_noun()), {title: slug for slug, title in titles.items()}, district),
         "outcome": ("Outcome", _outcomes(spec), spec.outcome),
-        "comparison": ("Compared with", _comparisons(), str(spec.comparison) if named else PICKED),
+        "comparison": ("Compared with", _comparisons(), str(spec.comparison) if by_name else PICKED),
         "contrast": ("Years", {item.label: name for name, item in _contrasts().items()}, spec.contrast),
         "edition": ("Edition", {name: name for name in state.editions}, spec.edition),
         "weights": ("Weights", {WEIGHTS[name]: name for name in options(Weights)}, spec.weights),
         "scale": ("Scale", _scales(spec.outcome), spec.scale),
     }
     looks = {"style": {"description_width": "8rem"}, "layout": {"width": "36rem", "max_width": "100%"}}
-    made: dict[str, Any] = {
+    widgets: dict[str, Any] = {
         name: Dropdown(description=label, options=list(legal.items()), value=value, **looks)
-        for name, (label, legal, value) in asked.items()
+        for name, (label, legal, value) in choices.items()
     }
-    made["table"] = SelectMultiple(
+    widgets["table"] = SelectMultiple(
         description="The table",
         options=candidates(data),
-        value=() if named else tuple(spec.comparison),
+        value=() if by_name else tuple(spec.comparison),
         rows=8,
-        disabled=named,
+        disabled=by_name,
         **looks,
     )
-    return made
+    return widgets
 
 
 def _outcomes(spec: Spec) -> dict[str, str]:
@@ -225,12 +225,12 @@ def _comparisons() -> dict[str, str]:
 
 def _stack(widgets: Any) -> Any:
     """Return the widgets one under the other, or None where there are none."""
-    shown = list(widgets)
-    if not shown:
+    boxes = list(widgets)
+    if not boxes:
         return None
     from ipywidgets import VBox
 
-    return VBox(shown)
+    return VBox(boxes)
 
 
 def _still(title: str, spec: Spec) -> str:

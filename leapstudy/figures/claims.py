@@ -88,9 +88,9 @@ def _curve(axes: Axes, state: pd.DataFrame, program: str, narrow: bool) -> None:
         )
     axes.axvline(start - 0.5, color=INK, linewidth=1.2)
     axes.text(start - 0.65, 1.0, f"first visits of {program},\nsummer {first[:4]}", ha="right", va="bottom", size=SMALL)
-    named = [0, start // 2, len(years) - 1] + ([] if narrow else [start])
-    axes.set(xlim=(-0.7, len(years) - 0.2), ylim=(0, 1.14 * max(percent)), xticks=named, yticks=[0, 10, 20])
-    axes.set_xticklabels([years[place] for place in named])
+    tick_places = [0, start // 2, len(years) - 1] + ([] if narrow else [start])
+    axes.set(xlim=(-0.7, len(years) - 0.2), ylim=(0, 1.14 * max(percent)), xticks=tick_places, yticks=[0, 10, 20])
+    axes.set_xticklabels([years[place] for place in tick_places])
     axes.get_xticklabels()[2].set_horizontalalignment("right")
     axes.set_yticklabels(["0", "10", "20%"], color=COMPARISON)
 

@@ -37,8 +37,8 @@ def context_lines(axes: Axes, at: np.ndarray, rows: np.ndarray, linewidth: float
         band = np.nanquantile(rows, [0.05, 0.95], axis=0)
         axes.fill_between(at, *band, color=CONTEXT, alpha=0.5, linewidth=0, zorder=zorder)
         return band
-    known = (~np.isnan(row) for row in rows)
-    lines = [np.column_stack([at[there], row[there]]) for row, there in zip(rows, known, strict=True)]
+    published = (~np.isnan(row) for row in rows)
+    lines = [np.column_stack([at[mask], row[mask]]) for row, mask in zip(rows, published, strict=True)]
     axes.add_collection(LineCollection(lines, color=CONTEXT, linewidth=linewidth, zorder=zorder))
     return rows
 

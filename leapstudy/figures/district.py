@@ -77,8 +77,8 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str, unit: str) -> None:
     axes.plot(range(len(years)), others.mean(axis=1), color=COMPARISON, marker="o", markersize=4.5, linewidth=2.2)
     axes.plot(range(len(years)), wide[own].mean(axis=1), color=OWN, marker="o", markersize=5.5, linewidth=2.8)
     start = years.index(panel.loc[panel["post"] == 1, "year"].min()) - 0.5
-    shown = np.concatenate([band.ravel(), wide[own].to_numpy().ravel()])
-    low, high = float(shown.min()), float(shown.max())
+    values = np.concatenate([band.ravel(), wide[own].to_numpy().ravel()])
+    low, high = float(values.min()), float(values.max())
     room = 0.14 * (high - low)
     axes.set(
         xlim=(-0.15, len(years) - 0.85),
@@ -145,11 +145,11 @@ def _stacked(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 
 def _table(answer: Asked) -> pd.DataFrame:
     rows = answer.permutation.sort_values("placebo_pp", ascending=False, ignore_index=True)
-    told = "Change beyond the others"
+    column = "Change beyond the others"
     if (~rows["is_treated"].astype(bool)).sum() > MANY:
         furthest = MANY // 4
         ends = (rows.index < furthest) | (rows.index >= len(rows) - furthest) | rows["is_treated"]
-        rows, told = rows[ends], f"{told} (the {furthest} furthest either way)"
+        rows, column = rows[ends], f"{column} (the {furthest} furthest either way)"
     return rows.assign(district=rows["district"].map(short))[["district", "placebo_pp"]].set_axis(
-        [capital(unit_noun()), told], axis=1
+        [capital(unit_noun()), column], axis=1
     )

@@ -33,9 +33,9 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     rows, rest = _rows(study, differences, year)
     left = 0.2 + max(text_width(name, SMALL, "bold") for name in rows["name"])
     right = 0.15 + text_width("+00.0", SMALL, "bold")
-    moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
+    n_moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
     source = (
-        f"{names.sources}. Of the {names.units(len(rest), 'other')} in both editions {moved} moved by "
+        f"{names.sources}. Of the {names.units(len(rest), 'other')} in both editions {n_moved} moved by "
         f"{TELL:g} point or more."
     )
     with styled():

@@ -105,9 +105,9 @@ class Exhibit:
     @property
     def words(self) -> str:
         """The finding, and all that is written around the drawing: a kept picture that is out of date differs here."""
-        _, told, more = self.alt.partition(self.title)
+        _, title, more = self.alt.partition(self.title)
         around = " ".join(text.get_text() for text in self.figure.texts).replace(self.title, "", 1)
-        return " ".join(f"{self.title}. {more.lstrip(' .;:') if told else self.alt} {around}".split())
+        return " ".join(f"{self.title}. {more.lstrip(' .;:') if title else self.alt} {around}".split())
 
     def html(self) -> str:
         """Return the exhibit as one HTML figure: picture with its alt text, caption, and the table to open."""
@@ -174,12 +174,12 @@ def at_both_widths(function: Callable[P, Exhibit]) -> Callable[P, Exhibit]:
     @wraps(function)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Exhibit:
         """Return the exhibit; a wide one knows how it is drawn for a phone."""
-        exhibit, asked = function(*args, **kwargs), signature(function).bind(*args, **kwargs)
-        asked.apply_defaults()
-        if asked.arguments["width"] <= NARROW:
+        exhibit, arguments = function(*args, **kwargs), signature(function).bind(*args, **kwargs)
+        arguments.apply_defaults()
+        if arguments.arguments["width"] <= NARROW:
             return exhibit
-        asked.arguments["width"] = NARROW
-        return replace(exhibit, narrow=partial(function, *asked.args, **asked.kwargs))
+        arguments.arguments["width"] = NARROW
+        return replace(exhibit, narrow=partial(function, *arguments.args, **arguments.kwargs))
 
     return drawn
 

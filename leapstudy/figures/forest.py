@@ -94,8 +94,8 @@ def _districts(pooled: PooledAnswer) -> pd.DataFrame:
 
 
 def _ends(rows: pd.DataFrame, together: pd.DataFrame) -> tuple[float, float]:
-    drawn = pd.concat([rows[["estimate_pp", "ci_low_pp", "ci_high_pp"]].stack(), together[DRAWN].stack()])
-    return float(drawn.min()), float(drawn.max())
+    values = pd.concat([rows[["estimate_pp", "ci_low_pp", "ci_high_pp"]].stack(), together[DRAWN].stack()])
+    return float(values.min()), float(values.max())
 
 
 def _rows(axes: Axes, rows: pd.DataFrame, together: pd.DataFrame) -> None:

@@ -234,8 +234,8 @@ def room_for_ticks(axes: Axes) -> None:
     """Move the left edge of a picture where the labels of its upright axis would be cut."""
     low, high = axes.get_ylim()
     ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
-    said = axes.yaxis.get_major_formatter().format_ticks(ticks)
-    left = 0.15 + max((text_width(words, 9.5) for words in said), default=0.0)
+    labels = axes.yaxis.get_major_formatter().format_ticks(ticks)
+    left = 0.15 + max((text_width(words, 9.5) for words in labels), default=0.0)
     place, width = axes.get_position(), axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
     if left > place.x0 * width:
         axes.set_position((left / width, place.y0, place.x1 - left / width, place.height))
@@ -290,8 +290,8 @@ def named_intervals(
     a value its bar. `width` is that of the page, `own` says which rows are the study's answer, `others` is the color of
     the rest, whose marks are empty where `hollow`.
     """
-    drawn = rows[["value", "low", "high"]].stack()
-    effect_axis(axes, float(drawn.min()), float(drawn.max()), most=4 if width <= NARROW else 5)
+    values = rows[["value", "low", "high"]].stack()
+    effect_axis(axes, float(values.min()), float(values.max()), most=4 if width <= NARROW else 5)
     axes.set(ylim=(-0.35, len(rows) - 0.35), yticks=[])
     low, high = axes.get_xlim()
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}

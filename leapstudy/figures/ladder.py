@@ -35,7 +35,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     """
     rows, narrow = words.ladder_rows(answer), width <= NARROW
     finding, unit = words.ladder(answer), outcome_unit(answer.spec.outcome, "long")
-    rows = rows.assign(told=[_told(row, width if narrow else 0) for row in records(rows)])
+    rows = rows.assign(told=[_row_words(row, width if narrow else 0) for row in records(rows)])
     rows = rows.assign(place=_places(rows, narrow))
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
     left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["told"], *rows["block"]})
@@ -57,7 +57,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     return Exhibit(figure, finding.title, finding.alt, caption, _table(rows))
 
 
-def _told(row: dict[str, Any], width: float) -> str:
+def _row_words(row: dict[str, Any], width: float) -> str:
     """Return a row's name, and on a narrow figure its number with it: on a line of its own where both are too long."""
     if not width:
         return fitted(str(row["name"]), NAME, LONGEST, "bold")
@@ -70,8 +70,8 @@ def _told(row: dict[str, Any], width: float) -> str:
 def _places(rows: pd.DataFrame, narrow: bool) -> list[float]:
     """Inches from the top of the picture to each row; a new block has room for its name."""
     places, place, block = [], 0.0, words.MAIN
-    for name, told in zip(rows["block"], rows["told"], strict=True):
-        place += (ABOVE + LINE * told.count("\n") if narrow else ROW) + (0.32 if name != block else 0.0)
+    for name, text in zip(rows["block"], rows["told"], strict=True):
+        place += (ABOVE + LINE * text.count("\n") if narrow else ROW) + (0.32 if name != block else 0.0)
         places.append(place)
         block = name
     return places
@@ -89,14 +89,14 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     own, before = rows["block"] == words.MAIN, rows["block"] == words.BEFORE
     endless = rows[["low_pp", "high_pp"]].isna().any(axis=1)
     looks = ((own, OWN, 3.2, "D", 8), (before, COMPARISON, 1.3, "o", 5.5), (~own & ~before, INK, 1.3, "o", 5.5))
-    for chosen, color, thick, shape, size in looks:
-        some, open_ends = rows[chosen], endless[chosen]
+    for mask, color, thick, shape, size in looks:
+        some, open_ends = rows[mask], endless[mask]
         low, high = some["low_pp"].mask(open_ends, first), some["high_pp"].mask(open_ends, last)
         axes.hlines(some["place"], low, high, color=color, linewidth=thick, zorder=2)
         places = some["place"][open_ends]
         for edge, head in ((first, "<"), (last, ">")):
             axes.plot([edge] * len(places), places, head, color=color, markersize=6, clip_on=False)
-        mark(axes, some["estimate_pp"], some["place"], shape, color, size, hollow=chosen is before)
+        mark(axes, some["estimate_pp"], some["place"], shape, color, size, hollow=mask is before)
     axes.tick_params(axis="x", labelcolor=COMPARISON)
 
 
@@ -139,14 +139,14 @@ def _leads(answer: Answer) -> str:
 
 def _note(answer: Answer) -> str:
     """Say what the figure leaves out, and whose intervals they are."""
-    out, told = answer.leave_one_out, ""
+    out, sentence = answer.leave_one_out, ""
     if len(out) > 2:
         rest = out.drop([out["estimate_pp"].idxmin(), out["estimate_pp"].idxmax()])["estimate_pp"]
         others = answer.main.n_comparison + (answer.main.n_treated if answer.main.n_treated > 1 else 0) - 2
-        told = f"Without one of the {counted_units(others, 'other')}: {between(rest.min(), rest.max())}."
+        sentence = f"Without one of the {counted_units(others, 'other')}: {between(rest.min(), rest.max())}."
     if isinstance(answer, DistrictAnswer):
-        return f"{told} In bold the preferred test; intervals of other choices are the permutation's.".strip()
-    return told
+        return f"{sentence} In bold the preferred test; intervals of other choices are the permutation's.".strip()
+    return sentence
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:

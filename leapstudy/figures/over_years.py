@@ -46,10 +46,10 @@ def over_years(answer: OverYears, width: float = WIDE, tag: str = "") -> Exhibit
         years=f"{answer.before[0]} to {answer.before[-1]} before, {answer.after[0]} to {answer.after[-1]} after",
         n=f"{answer.n_treated} treated, {counted_units(answer.n_comparison, 'comparison')}",
     )
-    shown = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
-    source = f"{answer.source}. Shown and not used: {shown}. Bars: 95% CI by year (t by {unit_noun()}); "
+    aside = "; ".join(f"{year} {why}" for year, why in answer.shown.items())
+    source = f"{answer.source}. Shown and not used: {aside}. Bars: 95% CI by year (t by {unit_noun()}); "
     source += "sentences give those of the preferred test."
-    figure = _drawn(answer, finding.title, (*sides, "whole state"), source, width, tag)
+    figure = _figure(answer, finding.title, (*sides, "whole state"), source, width, tag)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(answer))
 
 
@@ -59,7 +59,7 @@ def _table(answer: OverYears) -> pd.DataFrame:
     return table.assign(odds=odds).set_axis(["Year", "Points", "Low", "High", *BANDS.values(), "Odds ratio"], axis=1)
 
 
-def _drawn(answer: OverYears, title: str, labels: tuple[str, str, str], source: str, width: float, tag: str) -> Figure:
+def _figure(answer: OverYears, title: str, labels: tuple[str, str, str], source: str, width: float, tag: str) -> Figure:
     wide, room = width >= WIDE, 1.45 if width >= WIDE else 1.15
     band = "; shaded: nine in ten" if answer.n_treated == 1 and answer.n_comparison > MANY else ""
     what = f"Students missing 10% or more of days; means of {labels[0]} and {labels[1]}{band}"
@@ -83,16 +83,16 @@ def _place(year: str) -> int:
     return int(year[:4])
 
 
-def _time_axis(axes: Axes, years: Sequence[str], named: Sequence[str]) -> None:
-    axes.xaxis.set_major_locator(FixedLocator([_place(year) for year in named]))
-    axes.set_xticklabels(named)
+def _time_axis(axes: Axes, years: Sequence[str], labels: Sequence[str]) -> None:
+    axes.xaxis.set_major_locator(FixedLocator([_place(year) for year in labels]))
+    axes.set_xticklabels(labels)
     look: dict[str, Any] = {"marker": TICKDOWN, "markersize": 2.5, "color": CONTEXT, "linestyle": "none"}
     places = [_place(year) for year in years]
     axes.plot(places, np.zeros(len(places)), transform=axes.get_xaxis_transform(), clip_on=False, **look)
     axes.set_xlim(_place(years[0]) - 0.5, _place(years[-1]) + 0.5)
 
 
-def _named(axes: Axes, years: tuple[str, ...]) -> tuple[str, ...]:
+def _year_labels(axes: Axes, years: tuple[str, ...]) -> tuple[str, ...]:
     """Return the years that have room for their names: the first and the last at least."""
     return years if inches_across(axes) > 3 else (years[0], years[-1])
 
@@ -104,9 +104,9 @@ def _years(answer: OverYears) -> list[str]:
 
 def _gap(axes: Axes, answer: OverYears) -> None:
     """Shade the years without figures, and draw the line where the program starts."""
-    there = set(answer.levels.loc[answer.levels["group"] != "state", "year"])
+    years_with = set(answer.levels.loc[answer.levels["group"] != "state", "year"])
     for year in _years(answer):
-        if year not in there:
+        if year not in years_with:
             axes.axvspan(_place(year) - 0.5, _place(year) + 0.5, color=SHADE, linewidth=0, zorder=0)
     axes.axvline(_place(answer.start) - 0.5, color=INK, linewidth=1.2, zorder=1)
 
@@ -119,11 +119,11 @@ def _last(answer: OverYears, rows: pd.DataFrame) -> str:
 
 def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: float) -> None:
     _gap(axes, answer)
-    shown = answer.levels
+    levels = answer.levels
     colors = {"state": CONTEXT, "comparison": COMPARISON, "treated": OWN}
     ends: list[tuple[float, str, str, str]] = []
     for group, name in zip(("treated", "comparison", "state"), labels, strict=True):
-        rows = shown[shown["group"] == group].dropna()
+        rows = levels[levels["group"] == group].dropna()
         x, y = rows["year"].map(_place).to_numpy(), rows["percent"].to_numpy()
         _line(axes, answer, x, y, rows["year"].tolist(), colors[group], dots=group != "state")
         ends.append(
@@ -138,7 +138,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
         units = answer.units.pivot(index="district_code", columns="year", values="percent")
         context_lines(axes, units.columns.map(_place).to_numpy(), units.to_numpy(), 0.6, 0.5)
     years = _years(answer)
-    highest = float(shown["percent"].max()) * 1.12
+    highest = float(levels["percent"].max()) * 1.12
     axes.set_ylim(0, highest)
     _end_labels(axes, ends, highest)
     _warn(axes, answer)
@@ -153,7 +153,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
         size=TEXT,
         color=INK,
     )
-    _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], answer.start)))
+    _time_axis(axes, years, _year_labels(axes, (years[0], answer.before[-1], answer.start)))
 
 
 def _line(
@@ -188,16 +188,16 @@ def _warn(axes: Axes, answer: OverYears) -> None:
         full = answer.points.table.set_index("year").loc[row.year, "estimate_pp"]
         value = float(level.iloc[0]) + row.estimate - full
         mark(axes, _place(row.year) + 0.05, value, "D", WARNING, 6, hollow=True, zorder=4)
-        told, at = f"without {words.flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0]))
-        axes.annotate(told, at, color=WARNING, size=SMALL, va="bottom")
+        caveat, at = f"without {words.flagged_names(answer, row.year)}", (_place(row.year) + 0.35, float(level.iloc[0]))
+        axes.annotate(caveat, at, color=WARNING, size=SMALL, va="bottom")
 
 
 def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) -> None:
     _gap(axes, answer)
     rows = study.table.assign(place=study.table["year"].map(_place))
     base, before = rows[rows["is_reference"]], rows[(rows["event_time"] < 0) & ~rows["is_reference"]]
-    after, used = rows[rows["event_time"] >= 0], rows[rows["year"].isin(answer.before) & ~rows["is_reference"]]
-    largest = float(used["estimate_pp"].abs().max())
+    after, usable = rows[rows["event_time"] >= 0], rows[rows["year"].isin(answer.before) & ~rows["is_reference"]]
+    largest = float(usable["estimate_pp"].abs().max())
     axes.axhspan(-largest, largest, color=SHADE, linewidth=0, zorder=0)
     axes.axhline(0, color=INK, linewidth=1)
     _bars(axes, before, COMPARISON, 1.3, set(answer.shown))
@@ -211,7 +211,7 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
     axes.set_title(_direction(after, scale), loc="left", size=TEXT, weight="bold", color=INK, pad=8)
     _effect_ticks(axes, reach, scale)
     years = _years(answer)
-    _time_axis(axes, years, _named(axes, (years[0], answer.before[-1], years[-1])))
+    _time_axis(axes, years, _year_labels(axes, (years[0], answer.before[-1], years[-1])))
     axes.text(
         0.02,
         0.02,
@@ -232,8 +232,10 @@ def _bars(axes: Axes, rows: pd.DataFrame, color: str, width: float, hollow: set[
 
 def _direction(after: pd.DataFrame, scale: str) -> str:
     up = int((after["estimate_pp"] > 0).sum())
-    told = "all years up" if up == len(after) else "all years down" if up == 0 else f"{up} of {len(after)} years up"
-    return f"In {'percentage points' if scale == 'points' else 'odds'}: {told}"
+    directions = (
+        "all years up" if up == len(after) else "all years down" if up == 0 else f"{up} of {len(after)} years up"
+    )
+    return f"In {'percentage points' if scale == 'points' else 'odds'}: {directions}"
 
 
 def _effect_ticks(axes: Axes, reach: float, scale: str) -> None:

@@ -48,9 +48,9 @@ def permutation(answer: PooledAnswer | OneContrast, width: float = WIDE) -> Exhi
         picture.set_yticks([])
         effect_axis(picture, min(float(values.min()), estimate), max(float(values.max()), estimate))
         picture.axvline(estimate, color=OWN, linewidth=2.2)
-        left = estimate > sum(picture.get_xlim()) / 2
+        on_left = estimate > sum(picture.get_xlim()) / 2
         look: dict[str, Any] = {"va": "bottom", "color": OWN, "weight": "bold", "size": TEXT}
-        shift = (-5 if left else 5, 2)
+        shift = (-5 if on_left else 5, 2)
         label(picture, f"this study: {points(estimate)}", (estimate, 1.0), shift, y="axes fraction", **look)
         picture.tick_params(axis="x", labelcolor=COMPARISON, labelsize=SMALL)
     table = pd.DataFrame({"Share of relabelings below": QUANTILES, "Estimate": np.quantile(values, QUANTILES)})

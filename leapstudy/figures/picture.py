@@ -55,25 +55,25 @@ def _few_colors(picture: Image.Image) -> Image.Image:
     the shades of smooth edges, of which there are hundreds, are what a file is large for.
     """
     size = picture.width * picture.height
-    counted: list[tuple[int, Any]] = sorted(picture.getcolors(maxcolors=size) or [], reverse=True)
-    frequent = [color for _, color in counted]
-    fills = [color for count, color in counted if count * FILL >= size]
-    chosen = list(_apart([*fills, *(color for color in HOUSE if color in frequent), EDGE], [], ALIKE))
-    chosen += list(islice(_apart(frequent, chosen, APART), SHADES))
+    counts: list[tuple[int, Any]] = sorted(picture.getcolors(maxcolors=size) or [], reverse=True)
+    frequent = [color for _, color in counts]
+    fills = [color for count, color in counts if count * FILL >= size]
+    palette_colors = list(_apart([*fills, *(color for color in HOUSE if color in frequent), EDGE], [], ALIKE))
+    palette_colors += list(islice(_apart(frequent, palette_colors, APART), SHADES))
     palette = Image.new("P", (1, 1))
-    palette.putpalette([part for color in chosen for part in color])
+    palette.putpalette([part for color in palette_colors for part in color])
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def _apart(colors: Sequence[Color], taken: Sequence[Color], least: int) -> Iterator[Color]:
+def _apart(colors: Sequence[Color], palette_colors: Sequence[Color], least: int) -> Iterator[Color]:
     """Yield the colors, in order, that differ in a channel by `least` or more from those taken and yielded before."""
-    left, others = np.array(colors).reshape(-1, 3), list(taken)
-    while others or len(left):
+    candidates, others = np.array(colors).reshape(-1, 3), list(palette_colors)
+    while others or len(candidates):
         if not others:
-            red, green, blue = left[0].tolist()
+            red, green, blue = candidates[0].tolist()
             yield (red, green, blue)
             others = [(red, green, blue)]
-        left = left[np.abs(left - others.pop()).max(axis=1) >= least]
+        candidates = candidates[np.abs(candidates - others.pop()).max(axis=1) >= least]
 
 
 def svg(figure: Figure, label: str) -> str:
@@ -96,11 +96,11 @@ def svg(figure: Figure, label: str) -> str:
     text = buffer.getvalue()
     drawing = LEFT_OUT.sub("", text[text.index("<svg") : text.rindex("</svg>") + 6])
     drawing = TAG.sub(_short, drawing.replace("\n", " "))
-    used = dict.fromkeys(USED.findall(drawing))
+    references = dict.fromkeys(USED.findall(drawing))
     mark = sha256_bytes(drawing.encode())[:6]
-    names = {name: f"{mark}{place}" for place, name in enumerate(used)}
-    drawing = IDENTITY.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", drawing)
-    drawing = USED.sub(lambda found: f"#{names[found[1]]}", drawing)
+    names = {name: f"{mark}{place}" for place, name in enumerate(references)}
+    drawing = IDENTITY.sub(lambda match: f' id="{names[match[1]]}"' if match[1] in names else "", drawing)
+    drawing = USED.sub(lambda match: f"#{names[match[1]]}", drawing)
     return re.sub(r">\s+<", "><", drawing).replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 
@@ -136,5 +136,5 @@ IDENTITY, USED = re.compile(r' id="([^"]*)"'), re.compile(r"(?<=[\"(])#([\w.]+)(
 
 def _short(tag: re.Match[str]) -> str:
     """Return a tag with places to a tenth of a point, and without spaces that say nothing."""
-    text = NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), tag[0].replace("xlink:href", "href"))
+    text = NUMBER.sub(lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), tag[0].replace("xlink:href", "href"))
     return re.sub(r"\s+(?=[\"z>/])", "", re.sub(r"([MLCQ]) ", r"\1", re.sub(r"\s+", " ", text)))

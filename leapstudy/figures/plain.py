@@ -134,23 +134,23 @@ NOW, RECORD = "this choice", "on record"
 
 
 @at_both_widths
-def choice(asked: OneContrast, recorded: OneContrast, width: float = WIDE) -> Exhibit:
+def choice(headline: OneContrast, recorded: OneContrast, width: float = WIDE) -> Exhibit:
     """Draw the interval of a choice over that of the recorded choice for the same district.
 
     Parameters
     ----------
-    asked, recorded
+    headline, recorded
         Answers of one district, or of all together.
     width
         `WIDE` or `NARROW`, inches.
     """
-    rows, main = _both(asked, recorded), asked.main
+    rows, main = _both(headline, recorded), headline.main
     title = (
-        findings.district_title(asked)
+        findings.district_title(headline)
         if main.n_treated == 1
         else findings.best_title(main, main.ci_low_pp, main.ci_high_pp)
     )
-    caption = caption_of(asked, "The estimate of this choice, and the one on record")
+    caption = caption_of(headline, "The estimate of this choice, and the one on record")
     what = f"Effect on {outcome_words(main.outcome)}, {outcome_unit(main.outcome, 'long')}, 95% CI by permutation"
     against = f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)})"
     with styled():
@@ -163,10 +163,10 @@ def choice(asked: OneContrast, recorded: OneContrast, width: float = WIDE) -> Ex
     return Exhibit(figure, title, alt, caption, rows.set_axis(["Choice", "Estimate", "Low", "High"], axis=1))
 
 
-def _both(asked: OneContrast, recorded: OneContrast) -> pd.DataFrame:
+def _both(headline: OneContrast, record: OneContrast) -> pd.DataFrame:
     rows = [
         (name, item.main.estimate_pp, item.main.ci_low_pp, item.main.ci_high_pp)
-        for name, item in ((NOW, asked), (RECORD, recorded))
+        for name, item in ((NOW, headline), (RECORD, record))
     ]
     frame = pd.DataFrame(rows, columns=["what", "value", "low", "high"])
     return frame.astype({"value": float, "low": float, "high": float})

@@ -49,8 +49,8 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
         picture = axes(figure, 0.15, width - 0.2, bottom + 0.3, top)
         picture.set(xlim=(0, end), ylim=(len(rows), 0), yticks=[])
         for place, row in enumerate(rows.itertuples()):
-            detected, coverage = (row.half_pp, row.mde_pp), power.coverage if power else None
-            _bar(picture, place, row.design, detected, width - 0.35, unit, coverage)
+            detectable, coverage = (row.half_pp, row.mde_pp), power.coverage if power else None
+            _bar(picture, place, row.design, detectable, width - 0.35, unit, coverage)
             picture.vlines(diluted if power else [], place + 0.36, place + 0.64, color=INK, linewidth=2)
         _scale(picture, narrow=width <= NARROW)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(study, rows))
@@ -59,8 +59,8 @@ def ruler(study: Study, width: float = WIDE) -> Exhibit:
 def _designs(study: Study) -> pd.DataFrame:
     """The preferred test for what was asked; of one district alone the t test's, whose half is not known."""
     answer, detects = study.answer, study.answer.detectable
-    asked, several = capital(findings.treated_words(answer)), answer.main.n_treated > 1
-    rows = [(f"{asked} together" if several else asked, detects.half_pp, detects.mde_pp)]
+    who, several = capital(findings.treated_words(answer)), answer.main.n_treated > 1
+    rows = [(f"{who} together" if several else who, detects.half_pp, detects.mde_pp)]
     if several and isinstance(answer, PooledAnswer):
         rows.append((f"One {unit_noun()} alone", float("nan"), float(answer.by_district["mde_pp"].median())))
     return pd.DataFrame(rows, columns=["design", "half_pp", "mde_pp"])
@@ -91,11 +91,11 @@ def _bar(
             )
     axes.fill_between([0, end], place + 0.36, place + 0.64, facecolor="none", edgecolor=CONTEXT, linewidth=1)
     axes.text(0, place + 0.3, name, weight="bold", size=TEXT, va="bottom")
-    said = "The preferred test cannot reject here, however large the effect"
+    sentence = "The preferred test cannot reject here, however large the effect"
     if math.isfinite(mde):
         each = f": {number(mde / coverage, 0)} for each visited student" if coverage else ""
-        said = f"80% chance from {number(mde)} {unit}{each}"
-    axes.text(0, place + 0.68, "\n".join(wrap(said, SMALL, room)), size=SMALL, color=OWN, va="top")
+        sentence = f"80% chance from {number(mde)} {unit}{each}"
+    axes.text(0, place + 0.68, "\n".join(wrap(sentence, SMALL, room)), size=SMALL, color=OWN, va="top")
 
 
 def _scale(axes: Axes, narrow: bool) -> None:

@@ -44,10 +44,10 @@ def scenarios(design: Design, width: float = WIDE) -> Exhibit:
     outcome = design.best.outcome  # the primary one, where it was tried
     finding, matters = words.recommendation(design), design.chosen.budget.matters(outcome)
     rows = [item for item in design.scenarios if item.outcome == outcome]
-    found = [item.detectable_visited for item in rows if words.can_be(item)]
+    detectable = [item.detectable_visited for item in rows if words.can_be(item)]
     sizes = [item.detectable_visited for item in rows]
     names = [words.scenario_words(item) + ("" if item.affordable else " *") for item in rows]
-    end = 1.2 * max([*found, matters])
+    end = 1.2 * max([*detectable, matters])
     subtitle = (
         f"Smallest effect on {design.whom} that four in five lotteries find, "
         f"{unit_of(outcome, words.outcome_words(outcome))}; line: the effect that would matter"

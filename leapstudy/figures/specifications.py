@@ -75,10 +75,19 @@ def _stacks(axes: Axes, rows: pd.DataFrame, floor: float) -> None:
     axes.axhline(floor, color=CONTEXT, linewidth=0.8, zorder=1)
     clear, fair = words.excludes_zero(rows), rows["fair_before"].astype(bool)
     main = rows["is_main"].astype(bool)
-    for chosen, color in ((main, OWN), (clear & ~main, WARNING), (~clear & ~main, COMPARISON)):
-        for filled in (True, False):
-            part = rows[chosen & (fair if filled else ~fair)]
-            mark(axes, part["at"], floor - DOT * (part["height"] + 0.6), "o", color, 4.6, hollow=not filled, zorder=2.5)
+    for mask, color in ((main, OWN), (clear & ~main, WARNING), (~clear & ~main, COMPARISON)):
+        for is_filled in (True, False):
+            part = rows[mask & (fair if is_filled else ~fair)]
+            mark(
+                axes,
+                part["at"],
+                floor - DOT * (part["height"] + 0.6),
+                "o",
+                color,
+                4.6,
+                hollow=not is_filled,
+                zorder=2.5,
+            )
 
 
 def _name(axes: Axes, group: str, rows: pd.DataFrame, place: float) -> None:
@@ -88,8 +97,8 @@ def _name(axes: Axes, group: str, rows: pd.DataFrame, place: float) -> None:
     axes.text(0, place, name, transform=across, size=TEXT, color=INK, va="center", weight="bold")
     main = rows[rows["is_main"].astype(bool)]
     if not main.empty:
-        told = f"main: {number(float(main['estimate_pp'].iloc[0]))}"
-        axes.text(1, place, told, transform=across, size=TEXT, color=OWN, va="center", ha="right", weight="bold")
+        note = f"main: {number(float(main['estimate_pp'].iloc[0]))}"
+        axes.text(1, place, note, transform=across, size=TEXT, color=OWN, va="center", ha="right", weight="bold")
 
 
 def _ring(axes: Axes, dots: pd.DataFrame, floors: dict[str, float], place: int) -> None:
@@ -103,11 +112,11 @@ def _ring(axes: Axes, dots: pd.DataFrame, floors: dict[str, float], place: int) 
 @of_last
 def _table(curve: pd.DataFrame, start: str) -> pd.DataFrame:
     """Return, for each level of each choice, how its specifications turn out: the curve itself is too long to read."""
-    told = told_curve(curve, start)
+    labels = told_curve(curve, start)
     parts = [
-        told.groupby(choice)["estimate_pp"]
+        labels.groupby(choice)["estimate_pp"]
         .agg(["size", "median", "min", "max"])
-        .assign(choice=choice, above=(told["estimate_pp"] > 0).groupby(told[choice]).mean())
+        .assign(choice=choice, above=(labels["estimate_pp"] > 0).groupby(labels[choice]).mean())
         .reset_index(names="level")
         for choice in [*CHOICES, "placebo"]
     ]

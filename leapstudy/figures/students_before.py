@@ -66,20 +66,20 @@ def _count(value: float) -> str:
 def _funnel(axes: Axes, study: StudentStudy) -> None:
     """Draw each step of the program as a share of the referred, with its share of the step before."""
     steps = _steps(study)
-    shown = [name for name in steps if name != "enrolled"]
+    names = [name for name in steps if name != "enrolled"]
     if steps.get("tried") == steps.get("referred"):
-        shown = [name for name in shown if name != "tried"]
+        names = [name for name in names if name != "tried"]
     whole = steps["referred"]
-    axes.set(xlim=(0, 1.02), ylim=(len(shown), 0), xticks=[], yticks=[])
+    axes.set(xlim=(0, 1.02), ylim=(len(names), 0), xticks=[], yticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.set_title("Referred, met, met again", loc="left", size=TEXT, weight="bold")
     before = ""
-    for place, (name, color) in enumerate(zip(shown, (BAND, TINT, OWN, OWN), strict=False)):
+    for place, (name, color) in enumerate(zip(names, (BAND, TINT, OWN, OWN), strict=False)):
         share = steps[name] / whole if whole else float("nan")
         axes.fill_between([0, 0 if np.isnan(share) else share], place + 0.5, place + 0.85, color=color, linewidth=0)
         of = steps[name] / steps[before] if before and steps[before] else float("nan")
-        told = f"{name}: {_count(steps[name])}" + ("" if np.isnan(of) else f", {percent(of, 0)} of those {before}")
-        axes.text(0, place + 0.44, told, va="bottom", size=SMALL + 0.5)
+        note = f"{name}: {_count(steps[name])}" + ("" if np.isnan(of) else f", {percent(of, 0)} of those {before}")
+        axes.text(0, place + 0.44, note, va="bottom", size=SMALL + 0.5)
         before = name
 
 
@@ -159,13 +159,13 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     first, last = months[0], months[-1]
     under = table["picked_pct"][table["event_time"].isin(months)].min() - 0.1 * (high - low)
     axes.hlines(under, first, last, color=OWN, linewidth=1.5)
-    told = f"{points(placebo.estimate_pp, 1)} points on average"
+    note = f"{points(placebo.estimate_pp, 1)} points on average"
     start, end = axes.get_xlim()  # the words end inside the picture: beside it stands the line's name
     months_an_inch = (end - start) / inches_across(axes)
-    if 1.1 * text_width(told, SMALL) * months_an_inch > end - PICKED:  # they would run into the line of picking
-        told = told.replace(" points", "")
-    last_start = end - (text_width(told, SMALL) + 0.08) * months_an_inch
-    axes.text(min(first, last_start), under - 0.02 * (high - low), told, va="top", size=SMALL, color=OWN)
+    if 1.1 * text_width(note, SMALL) * months_an_inch > end - PICKED:  # they would run into the line of picking
+        note = note.replace(" points", "")
+    last_start = end - (text_width(note, SMALL) + 0.08) * months_an_inch
+    axes.text(min(first, last_start), under - 0.02 * (high - low), note, va="top", size=SMALL, color=OWN)
 
 
 @at_both_widths
@@ -191,8 +191,8 @@ def raw_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
             picture.plot([months.index(month) for month in line["month"]], line["rate_pct"], color=color, linewidth=2)
             ink = COMPARISON if group == NEVER_VISITED else OWN
             ends.append((float(line["rate_pct"].iloc[-1]), "\n".join(wrap(group, SMALL, 0.8)), ink, "normal"))
-        named = sorted({0, len(months) // 2, len(months) - 1} if len(months) > 2 else {0, len(months) - 1})
-        picture.set_xticks(named, [months[place] for place in named])
+        tick_places = sorted({0, len(months) // 2, len(months) - 1} if len(months) > 2 else {0, len(months) - 1})
+        picture.set_xticks(tick_places, [months[place] for place in tick_places])
         picture.locator_params(axis="y", nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
         end_labels(picture, ends)

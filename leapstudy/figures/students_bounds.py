@@ -39,8 +39,8 @@ def bounds(study: StudentStudy, width: float = WIDE) -> Exhibit:
         if sets.breakdown:
             picture.axvline(sets.breakdown, color=INK, linewidth=1.2, linestyle="--")
             right = sets.breakdown > float(rows["m"].max()) / 2  # the words stand where there is room
-            told, shift = f"breaks down at {sets.breakdown:.2f}", (-4 if right else 4, -2)
-            label(picture, told, (sets.breakdown, 1.0), shift, y="axes fraction", va="top")
+            note, shift = f"breaks down at {sets.breakdown:.2f}", (-4 if right else 4, -2)
+            label(picture, note, (sets.breakdown, 1.0), shift, y="axes fraction", va="top")
         picture.locator_params(nbins=5)
         picture.yaxis.set_major_formatter(lambda value, _: signed(value))
         picture.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")

@@ -40,11 +40,11 @@ def student_exhibit(
 @at_both_widths
 def refused_exhibit(study: StudentStudy, title: str, reasons: Sequence[str], width: float = WIDE) -> Exhibit:
     """Return an exhibit that says why there is nothing to draw: a gap in the page would hide it."""
-    told = [reason for reason in reasons if reason] or ["Too few students are left to be shown."]
-    finding = Finding(title, f"Nothing is drawn here: {told[0]}")
+    sentences = [reason for reason in reasons if reason] or ["Too few students are left to be shown."]
+    finding = Finding(title, f"Nothing is drawn here: {sentences[0]}")
     with styled():
         figure, _, _ = student_frame(study, finding, finding.detail, 0.05, width)
-    table = pd.DataFrame({"Why nothing is drawn": told})
+    table = pd.DataFrame({"Why nothing is drawn": sentences})
     return student_exhibit(study, figure, finding, "Nothing is drawn, for the reason that is given", study.sizes, table)
 
 
@@ -74,8 +74,8 @@ def draw_band(axes: Axes, path: pd.DataFrame) -> None:
     low, high = float(whole["low_sup_pp"].min()), float(whole["high_sup_pp"].max())
     axes.set(xlim=(times[0] - 0.5, times[-1] + 0.2), ylim=(low - 0.14 * (high - low), high + 0.16 * (high - low)))
     if times[0] < 0:
-        told = "before: expected to be zero"
-        axes.text(0.01, 0.015, told, transform=axes.transAxes, size=SMALL, color=COMPARISON, va="bottom")
+        words = "before: expected to be zero"
+        axes.text(0.01, 0.015, words, transform=axes.transAxes, size=SMALL, color=COMPARISON, va="bottom")
 
 
 def month_axis(axes: Axes, words: str = SINCE, ticks: int = 7) -> None:

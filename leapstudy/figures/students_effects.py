@@ -98,13 +98,13 @@ def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
     else:
         place = min(float(inside["high_sup_pp"].max()) + 0.03 * tall, high - 0.09 * tall)
     axes.hlines(place, first, last, color=OWN, linewidth=1.5)
-    said = f"{main.post}: {points(main.estimate_pp, 1)} ({between(main.ci_low_pp, main.ci_high_pp, 1)})"
+    note = f"{main.post}: {points(main.estimate_pp, 1)} ({between(main.ci_low_pp, main.ci_high_pp, 1)})"
     left, right = axes.get_xlim()
-    wide = 1.1 * text_width(said, SMALL, "bold") / inches_across(axes) * (right - left)
+    wide = 1.1 * text_width(note, SMALL, "bold") / inches_across(axes) * (right - left)
     axes.text(
         max(last, left + wide),  # on a narrow page it would run over the ticks
         place + (-0.015 if fell else 0.015) * tall,
-        said,
+        note,
         ha="right",
         va="top" if fell else "bottom",
         color=OWN,
@@ -172,15 +172,15 @@ def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None
     visited = (row["estimate"], "visited", OWN)
     if truth is not None:
         visited = (truth, f"visited; truth {points(truth, 1)}", INK)
-    told = sorted(item for item in ((row["placebo"], "nobody visited", OWN), visited) if not np.isnan(item[0]))
+    labels = sorted(item for item in ((row["placebo"], "nobody visited", OWN), visited) if not np.isnan(item[0]))
     (low, high), across = axes.get_xlim(), inches_across(axes)
     room = across + BESIDE
-    for value, name, color in reversed(told):  # from the right: the last begins at its dot, one before ends there
+    for value, name, color in reversed(labels):  # from the right: the last begins at its dot, one before ends there
         dot, wide = (value - low) / (high - low) * across, text_width(name, SMALL)
         last = room > across
         start = min(dot - BESIDE if last else dot + BESIDE - wide, room - wide)
-        if last and len(told) > 1:
-            start = max(start, text_width(told[0][1], SMALL))  # room for the other
+        if last and len(labels) > 1:
+            start = max(start, text_width(labels[0][1], SMALL))  # room for the other
         start = max(start, -BESIDE)
         at = (start / across, 1.0)
         label(axes, name, at, (0, 3), x="axes fraction", y="axes fraction", ha="left", va="bottom", color=color)
@@ -220,19 +220,19 @@ def placebo_paths(study: StudentStudy, width: float = WIDE) -> Exhibit:
     width
         `WIDE` or `NARROW`, inches; five panels in two rows, or in three.
     """
-    finding, shown = words.paths(study), [item for item in study.answer.designs if len(item.path)]
-    if not shown:
+    finding, with_path = words.paths(study), [item for item in study.answer.designs if len(item.path)]
+    if not with_path:
         return refused_exhibit(study, finding.title, study.answer.design().refused, width)
-    shown.sort(key=lambda item: item.name != RECOMMENDED)
+    with_path.sort(key=lambda item: item.name != RECOMMENDED)
     columns = 2 if width <= NARROW else 3
-    lines = -(-len(shown) // columns)
+    lines = -(-len(with_path) // columns)
     what = "Percentage points by month; blue: visited students, gray: same rule before any visit, expected to be zero"
     across = (width - 0.55) / columns
     with styled():
         figure, _, top = student_frame(study, finding, what, lines * (PANEL + 0.65), width)
-        ends = pd.concat([path["estimate_pp"] for item in shown for path in (item.path, item.placebo_path)])
+        ends = pd.concat([path["estimate_pp"] for item in with_path for path in (item.path, item.placebo_path)])
         low, high = float(ends.min()), float(ends.max())
-        for place, item in enumerate(shown):
+        for place, item in enumerate(with_path):
             line, column = divmod(place, columns)
             ceiling = top - line * (PANEL + 0.65) - 0.4
             panel = axes(

@@ -37,24 +37,26 @@ def effects(study: StudentStudy, width: float = WIDE) -> Exhibit:
     with styled():
         figure, bottom, top = student_frame(study, finding, what, 0.45 + ROW * len(rows), width)
         picture = axes(figure, 0.2, width - 0.2, bottom + 0.32, top - 0.05)
-        named_intervals(picture, rows.assign(what=rows.apply(_told, axis=1)), width, COMPARISON, 4, hollow=True)
+        named_intervals(picture, rows.assign(what=rows.apply(_row_words, axis=1)), width, COMPARISON, 4, hollow=True)
     table = rows[["what", "value", "low", "high"]].set_axis(["What", "Estimate", "Low", "High"], axis=1)
     return student_exhibit(study, figure, finding, what, n_words(main), table)
 
 
-def _told(row: pd.Series) -> str:
+def _row_words(row: pd.Series) -> str:
     return f"{row['what']}: {points(row['value'])} ({between(row['low'], row['high'])})"
 
 
 def _rows(study: StudentStudy) -> pd.DataFrame:
-    drawn, primary = study.answer.lottery, study.answer.primary
-    told: list[tuple[str, Estimate | None, bool]] = []
-    if drawn is not None:
-        before = next((row for row in drawn.rows if row.role == "placebo"), None)
-        told = [("offered visits", drawn.offer, True), ("visited because offered", drawn.row(VISITED), True)]
-        told.append(("before the start", before, False))
+    lottery, primary = study.answer.lottery, study.answer.primary
+    estimates: list[tuple[str, Estimate | None, bool]] = []
+    if lottery is not None:
+        before = next((row for row in lottery.rows if row.role == "placebo"), None)
+        estimates = [("offered visits", lottery.offer, True), ("visited because offered", lottery.row(VISITED), True)]
+        estimates.append(("before the start", before, False))
     elif primary is not None:
-        told = [("visited", primary.main, True), ("referred, not met", primary.control, False)]
-    rows = [(what, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, own) for what, row, own in told if row is not None]
+        estimates = [("visited", primary.main, True), ("referred, not met", primary.control, False)]
+    rows = [
+        (what, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, own) for what, row, own in estimates if row is not None
+    ]
     frame = pd.DataFrame(rows, columns=["what", "value", "low", "high", "own"])
     return frame.astype({"value": float, "low": float, "high": float})

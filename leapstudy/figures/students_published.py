@@ -38,7 +38,7 @@ def beside_published(study: StudentStudy, width: float = WIDE) -> Exhibit:
         return refused_exhibit(study, finding.title, study.answer.design().refused, width)
     what = "Effect on visited students, percentage points, by month; band: 95%, all months at once; stars: published"
     with styled():
-        figure, bottom, top = student_frame(study, finding, what, 3.3, width, f"{_named(study.published)}")
+        figure, bottom, top = student_frame(study, finding, what, 3.3, width, f"{_star_words(study.published)}")
         picture = axes(figure, 0.45, width - (0.85 if narrow else 1.5), bottom + 0.42, top - 0.1)
         month_axis(picture)
         draw_band(picture, path)
@@ -64,16 +64,16 @@ def _stars(axes: Axes, published: pd.DataFrame) -> None:
         label(axes, points(float(effect), 0), (month, effect), (-7, 0), bbox=paper, zorder=3.5)
 
 
-def _named(published: pd.DataFrame) -> str:
+def _star_words(published: pd.DataFrame) -> str:
     """Say which published effect each star is, month by month."""
     if published.empty:
         return "No effect is published."
     parts = []
     for month, rows in published.sort_values(["month", "effect_pp"]).groupby("month"):
-        told = ", ".join(
+        programs = ", ".join(
             f"{points(float(effect), 0)} {who}" for effect, who in zip(rows["effect_pp"], rows["who"], strict=True)
         )
-        parts.append(f"month {month}: {told}")
+        parts.append(f"month {month}: {programs}")
     return f"Stars, {'; '.join(parts)}. Their errors and method are not public."
 
 

@@ -78,8 +78,8 @@ def rebuild_site(out: Path, date: str | None = None) -> Path | None:
         runs = read_stamps(out)["runs"]
     except (OSError, ValueError):
         return None
-    placed = [{**run, "notebook": out / run["notebook"] if run["notebook"] else None} for run in runs]
-    return build_site(out, placed, date)
+    entries = [{**run, "notebook": out / run["notebook"] if run["notebook"] else None} for run in runs]
+    return build_site(out, entries, date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +106,23 @@ class Build:
             return
         for name in {*PLAIN.values(), APPENDIX} - set(entry.pages):
             (folder / name).unlink(missing_ok=True)
-        there = dict.fromkeys(entry.pages, True) | self.stamps.keep_documents(entry.slug, DOCUMENTS)
-        self._write_notebook(entry, notebook, there)
+        pages = dict.fromkeys(entry.pages, True) | self.stamps.keep_documents(entry.slug, DOCUMENTS)
+        self._write_notebook(entry, notebook, pages)
         if entry.result and PLAIN["en"] in entry.pages:
-            self._write_result(entry, entry.result, there)
+            self._write_result(entry, entry.result, pages)
 
     def _write_failed(self, entry: Entry, run: Mapping[str, Any]) -> None:
         from leapstudy.site.pages import failed_html
 
-        told = error_of(run)
+        error = error_of(run)
         path = self.out / entry.slug / NOTEBOOK
         self.stamps.write(
             path,
-            [entry.status, told],
-            lambda: failed_html(short(entry.title), entry.status, told, self.common, self.day),
+            [entry.status, error],
+            lambda: failed_html(short(entry.title), entry.status, error, self.common, self.day),
         )
 
-    def _write_notebook(self, entry: Entry, notebook: Path, there: Mapping[str, bool]) -> None:
+    def _write_notebook(self, entry: Entry, notebook: Path, pages: Mapping[str, bool]) -> None:
         around = self._around(entry, NOTEBOOK)
 
         def make() -> str:
@@ -137,13 +137,13 @@ class Build:
                 self.day,
                 self.addresses,
                 around,
-                there,
+                pages,
             )
 
-        parts = [sha256_file(notebook), around, there, self.addresses, (entry.result or self.common or {}).get("made")]
+        parts = [sha256_file(notebook), around, pages, self.addresses, (entry.result or self.common or {}).get("made")]
         self.stamps.write(self.out / entry.slug / NOTEBOOK, parts, make)
 
-    def _write_result(self, entry: Entry, result: Mapping[str, Any], there: Mapping[str, bool]) -> None:
+    def _write_result(self, entry: Entry, result: Mapping[str, Any], pages: Mapping[str, bool]) -> None:
         folder = self.out / entry.slug
         digest = sha256_file(folder / "result.json")
 
@@ -151,18 +151,18 @@ class Build:
             """Return the technical appendix."""
             from leapstudy.site.pages import appendix_html
 
-            return appendix_html(result, self.day, self._around(entry, APPENDIX), there)
+            return appendix_html(result, self.day, self._around(entry, APPENDIX), pages)
 
         def plain(lang: str) -> str:
             """Return the plain page in one language."""
             from leapstudy.site.pages import plain_html
 
-            return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), there)
+            return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), pages)
 
         if APPENDIX in entry.pages:
-            self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), there], appendix)
+            self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), pages], appendix)
         for lang, name in PLAIN.items():
-            self.stamps.write(folder / name, [digest, self._around(entry, name), there], partial(plain, lang))
+            self.stamps.write(folder / name, [digest, self._around(entry, name), pages], partial(plain, lang))
 
     def _around(self, entry: Entry, page: str) -> dict[str, Any]:
         before, after = self.neighbors.get(entry.slug, (None, None))

@@ -71,7 +71,7 @@ def build_reports(out: Path, slugs: Sequence[str], formats: Sequence[str], date:
             raise bad_value("format", name, options(Format))
     day = date or datetime.date.today().isoformat()
     results = {slug: _result(out / slug) for slug in slugs}
-    browser = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+    browser = next((executable for name in CHROMIUM_NAMES if (executable := shutil.which(name))), None)
     paths: list[Path] = []
     for slug, result in results.items():
         folder = out / slug
@@ -99,16 +99,16 @@ def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
         If there is no result at all, a name is no district, or its run gave no effect.
     """
     results = {path.parent.name: load_result(path) for path in sorted(out.glob("*/result.json"))}
-    there = [slug for slug, result in results.items() if has_answer(result)]
-    if not there:
+    slugs = [slug for slug, result in results.items() if has_answer(result)]
+    if not slugs:
         raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
-    found = [_slug(name, results) for name in names]
-    for slug in found:
-        if slug in results and slug not in there:
+    matches = [_slug(name, results) for name in names]
+    for slug in matches:
+        if slug in results and slug not in slugs:
             raise BadInput(
                 f"{slug} has no effect to report; {out.name}/{slug}/{PLAIN['en']} says why, and is all that there is."
             )
-    return found or there
+    return matches or slugs
 
 
 def _slug(name: str, results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -118,9 +118,9 @@ def _slug(name: str, results: Mapping[str, Mapping[str, Any]]) -> str:
         try:
             name = find_district(load_study(started=False).districts, name).slug
         except BadInput:
-            if not (found := next(own, "")):
+            if not (match := next(own, "")):
                 raise
-            return found
+            return match
     return next((slug for slug in (name, STUDENT_SLUG + name) if slug in results), name)
 
 
@@ -129,7 +129,7 @@ def _result(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"There is no result for {folder.name!r} yet. Run `leapstudy run {folder.name}` first.")
     if manifest.is_file():
-        state, digest = _told(manifest)
+        state, digest = _state_and_hash(manifest)
         if state != "done":
             raise BadInput(
                 f"The last run of {folder.name!r} did not succeed, so it has no report. See {folder.name}/run.log."
@@ -142,20 +142,20 @@ def _result(folder: Path) -> dict[str, Any]:
     return load_result(path)
 
 
-def _told(manifest: Path) -> tuple[str, str]:
+def _state_and_hash(manifest: Path) -> tuple[str, str]:
     """Return the state of a run and the hash of its result, as its manifest tells; empty where it does not."""
     try:
-        told = json.loads(manifest.read_text(encoding="utf-8"))
-        return told["state"], told["outputs"].get("result.json", "")
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        return content["state"], content["outputs"].get("result.json", "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return "", ""
 
 
 def _write_html(folder: Path, result: dict[str, Any], out: Path, day: str) -> list[Path]:
-    there = {name: (folder / name).is_file() for name in (*DOCUMENTS, "notebook.html")}
-    there |= dict.fromkeys((*PLAIN.values(), APPENDIX), True)
-    pages = {name: plain_html(result, lang, out / FIGURES, day, {}, there) for lang, name in PLAIN.items()}
-    pages[APPENDIX] = appendix_html(result, day, {}, there)
+    page_names = {name: (folder / name).is_file() for name in (*DOCUMENTS, "notebook.html")}
+    page_names |= dict.fromkeys((*PLAIN.values(), APPENDIX), True)
+    pages = {name: plain_html(result, lang, out / FIGURES, day, {}, page_names) for lang, name in PLAIN.items()}
+    pages[APPENDIX] = appendix_html(result, day, {}, page_names)
     for name, text in pages.items():
         write_text_atomic(folder / name, text)
     write_assets(out)
@@ -179,10 +179,12 @@ def _write_pdf(folder: Path, result: dict[str, Any], out: Path, day: str, browse
 def _print(browser: str, page: Path, target: Path, scratch: Path) -> None:
     flags = [*FLAGS, *PRINT_FLAGS, f"--user-data-dir={scratch / 'profile'}", f"--print-to-pdf={target}"]
     try:
-        done = subprocess.run([browser, *flags, page.as_uri()], capture_output=True, timeout=PRINT_SECONDS, check=False)
+        process = subprocess.run(
+            [browser, *flags, page.as_uri()], capture_output=True, timeout=PRINT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         raise LeapstudyError(
             f"Chromium did not print {page.parent.name!r} within {PRINT_SECONDS} s. Try again."
         ) from None
-    if done.returncode or not target.is_file():
-        raise LeapstudyError(f"Chromium could not print {page.parent.name!r} (exit code {done.returncode}).")
+    if process.returncode or not target.is_file():
+        raise LeapstudyError(f"Chromium could not print {page.parent.name!r} (exit code {process.returncode}).")

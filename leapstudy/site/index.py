@@ -62,7 +62,7 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
     ]
     pooled = next((item for item in districts if item.slug == ALL_SLUG and item.reading), None)
     first = pooled or next((item for item in districts if item.reading), None)
-    told = first or next((item for item in districts if item.result), None)
+    leading = first or next((item for item in districts if item.result), None)
     return render(
         "index",
         up="",
@@ -73,7 +73,7 @@ def index_html(entries: Sequence[Entry], out: Path, date: str) -> str:
         articles=[_article(item) for item in entries if not item.track],
         estimates=(out / "estimates.csv").is_file(),
         links=[link(catalog("en")["chrome_all"], "index.html", here=True)],
-        footer=footer(told.result if told else None, date),
+        footer=footer(leading.result if leading else None, date),
     )
 
 
@@ -113,17 +113,17 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _panels(track: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return the rows by outcome, that of all together first; outcomes in one unit share an axis, others never do."""
-    ranked = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
+    in_order = sorted(entries, key=lambda item: (item.reading is None, not _pooled(item), -_value(item)))
     groups: dict[str, list[Entry]] = {}
-    for item in ranked:
+    for item in in_order:
         groups.setdefault(_outcome(track, item), []).append(item)
     if len(groups.keys() - {""}) < 2:
-        return [_panel("", ranked, ranked)]
+        return [_panel("", in_order, in_order)]
     return [
         _panel(
             f"{capital(name)}, {_unit(own[0])}" if name else NO_EFFECT,
             own,
-            [item for item in ranked if _unit(item) == _unit(own[0])],
+            [item for item in in_order if _unit(item) == _unit(own[0])],
         )
         for name, own in sorted(groups.items(), key=lambda each: (not each[0], not _pooled(each[1][0]), -len(each[1])))
     ]
@@ -260,15 +260,15 @@ def entry_of(out: Path, run: Mapping[str, Any]) -> Entry:
     """Return the entry of a run that has ended, with what its result says where it may be shown."""
     slug, status = str(run["slug"]), str(run["status"])
     track = track_of(slug)
-    path, shown = out / slug / "result.json", status in SHOWN
-    result = load_result(path) if shown and track and path.is_file() else None
+    path, has_page = out / slug / "result.json", status in SHOWN
+    result = load_result(path) if has_page and track and path.is_file() else None
     reading = read_result(result) if result and has_answer(result) else None
     error = error_of(run)
-    told = error.get("message", error.get("error", "")) if not shown else ""
+    note = error.get("message", error.get("error", "")) if not has_page else ""
     if result and not reading:
-        told = catalog("en")[f"none_{why_none(result)}"]
+        note = catalog("en")[f"none_{why_none(result)}"]
     pages = _pages(result=bool(reading) or (bool(result) and track == "students"), answer=bool(reading))
-    return Entry(slug, str(run["title"]), status, track, told, pages, reading, result)
+    return Entry(slug, str(run["title"]), status, track, note, pages, reading, result)
 
 
 def error_of(run: Mapping[str, Any]) -> dict[str, str]:
@@ -285,17 +285,17 @@ def neighbors(entries: Sequence[Entry]) -> dict[str, tuple[Entry | None, Entry |
     for track in ("public", "students"):
         own = [item for item in entries if item.track == track and APPENDIX in item.pages]
         own.sort(key=lambda item: (not item.slug.endswith(ALL_SLUG), item.title))
-        padded: list[Entry | None] = [None, *own, None]
-        around |= {item.slug: (padded[place], padded[place + 2]) for place, item in enumerate(own)}
+        around_each: list[Entry | None] = [None, *own, None]
+        around |= {item.slug: (around_each[place], around_each[place + 2]) for place, item in enumerate(own)}
     return around
 
 
 def addresses(entries: Sequence[Entry]) -> dict[str, str]:
     """Return notebook file -> its page as seen from a run's folder; notebooks that run often lead to the index."""
-    found = {"10_district.ipynb": "../index.html", "20_students.ipynb": "../index.html"}
+    address_of = {"10_district.ipynb": "../index.html", "20_students.ipynb": "../index.html"}
     for item in entries:
         if not item.track:
-            found[f"{item.slug.replace('-', '_')}.ipynb"] = f"../{item.slug}/{NOTEBOOK}"
+            address_of[f"{item.slug.replace('-', '_')}.ipynb"] = f"../{item.slug}/{NOTEBOOK}"
         elif item.slug == ALL_SLUG:
-            found["30_all_districts.ipynb"] = f"../{item.slug}/{NOTEBOOK}"
-    return found
+            address_of["30_all_districts.ipynb"] = f"../{item.slug}/{NOTEBOOK}"
+    return address_of

@@ -71,10 +71,10 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str], 
     for number, picture in enumerate(tree.find_all("img"), 1):
         _move_picture(picture, figures, up)
         _scroll(tree, picture, f"Picture {number}")
-    shown = _number_tables(tree, exhibits)
+    numbered = _number_tables(tree, exhibits)
     body = tree.body
     text = _without_blank_lines(body.decode_contents()) if body else ""
-    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in shown])
+    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in numbered])
 
 
 def _name_place(tree: BeautifulSoup, place: str) -> None:
@@ -111,11 +111,11 @@ def _without_blank_lines(html: str) -> str:
 
 
 def _without_blank_end(text: str) -> str:
-    shown = text.rstrip()
-    blank = text[len(shown) :]
+    text_only = text.rstrip()
+    blank = text[len(text_only) :]
     if not blank.endswith("\n") or blank.count("\n") < 2:
         return text
-    return shown + blank.split("\n", 1)[0] + "\n"
+    return text_only + blank.split("\n", 1)[0] + "\n"
 
 
 def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -126,12 +126,12 @@ def _as_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in own for own in tags):
-        kept = list(zip(notebook.cells, tags, strict=True))
-        for cell, own in kept:
+        cells = list(zip(notebook.cells, tags, strict=True))
+        for cell, own in cells:
             if "injected-parameters" in own:
                 lines = cell.source.splitlines()
                 cell.source = "\n".join(line for line in lines if not line.startswith("result_path = "))
-        notebook.cells = [cell for cell, own in kept if "parameters" not in own]
+        notebook.cells = [cell for cell, own in cells if "parameters" not in own]
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if PAGE in output.get("data", {}):
@@ -201,9 +201,9 @@ def _order_headings(tree: BeautifulSoup) -> None:
     level = 0
     for heading in tree.find_all(HEADINGS):
         heading.attrs.pop("id", None)
-        wanted = int(heading.name[1])
-        allowed = 1 if level == 0 else max(2, min(wanted, level + 1))
-        heading.name, level = f"h{allowed}", allowed
+        level_of = int(heading.name[1])
+        depth = 1 if level == 0 else max(2, min(level_of, level + 1))
+        heading.name, level = f"h{depth}", depth
 
 
 def _fold_referee(tree: BeautifulSoup) -> None:
@@ -222,17 +222,17 @@ def _number_tables(tree: BeautifulSoup, exhibits: Sequence[str]) -> list[str]:
     An exhibit's own table is sound as `Exhibit.html` made it, and most of a page's cells are in such tables: they are
     kept out of the tree.
     """
-    waiting, done = iter(exhibits), []
+    waiting, regions = iter(exhibits), []
     for number, place in enumerate(tree.find_all(["table", PLACEHOLDER]), 1):
         name = f"Table {number}"  # its caption says what it holds
         if place.name == PLACEHOLDER:
-            done.append(_with_region(next(waiting), name))
+            regions.append(_with_region(next(waiting), name))
             continue
         for attribute in ("border", "style"):
             place.attrs.pop(attribute, None)
         _mend_headers(place)
         _scroll(tree, place, name)
-    return done
+    return regions
 
 
 def _scroll(tree: BeautifulSoup, item: Tag, name: str) -> None:
@@ -241,9 +241,9 @@ def _scroll(tree: BeautifulSoup, item: Tag, name: str) -> None:
 
 
 def _with_region(exhibit: str, name: str) -> str:
-    named = SUMMARY.sub(f"<summary>{name}</summary>", exhibit)
+    details = SUMMARY.sub(f"<summary>{name}</summary>", exhibit)
     region = f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table'
-    return named.replace("<table", region).replace("</table>", "</table></div>")
+    return details.replace("<table", region).replace("</table>", "</table></div>")
 
 
 def _with_exhibits(text: str, exhibits: Sequence[str]) -> str:
@@ -281,12 +281,12 @@ def _mend_links(tree: BeautifulSoup, links: Mapping[str, str]) -> None:
 
 
 def _move_picture(picture: Tag, figures: Path, up: str) -> None:
-    found = DATA_URI.match(str(picture.get("src", "")))
+    match = DATA_URI.match(str(picture.get("src", "")))
     if not picture.get("alt"):
         heading = picture.find_previous(HEADINGS)
         picture["alt"] = NO_ALT if heading is None else f"Picture of the analyst's own: {heading.get_text(strip=True)}"
-    if found:
-        name = save_picture(base64.b64decode(found.group(1)), figures)
+    if match:
+        name = save_picture(base64.b64decode(match.group(1)), figures)
         picture["src"] = f"{up}assets/figures/{name}"
 
 
@@ -295,7 +295,7 @@ def _as_file(exhibit: str, figures: Path, up: str) -> str:
     return (
         "<figure>"
         + SOURCE.sub(
-            lambda found: f'src="{up}assets/figures/{save_picture(base64.b64decode(found.group(1)), figures)}"', exhibit
+            lambda match: f'src="{up}assets/figures/{save_picture(base64.b64decode(match.group(1)), figures)}"', exhibit
         )
         + "</figure>"
     )

@@ -31,14 +31,14 @@ def section_links(lang: str, here: str, there: Mapping[str, bool]) -> list[Link]
     """
     say = catalog(lang)
     other = next(name for name in LANGUAGES if name != lang)
-    wanted = [
+    pages = [
         (say["chrome_plain"], PLAIN[lang], ""),
         (say["chrome_other"], PLAIN[other], other),
         (say["chrome_appendix"], APPENDIX, ""),
         (say["chrome_notebook"], NOTEBOOK, ""),
     ]
     top = link(say["chrome_all"], "../index.html")
-    return [top, *(link(text, name, here=name == here, lang=mark) for text, name, mark in wanted if there.get(name))]
+    return [top, *(link(text, name, here=name == here, lang=mark) for text, name, mark in pages if there.get(name))]
 
 
 def chart_html(reading: Reading, lang: str) -> Markup:

@@ -75,14 +75,14 @@ def link(text: str, href: str, *, here: bool = False, lang: str = "") -> Link:
 
 def footer(result: Mapping[str, Any] | None, date: str, lang: str = "en") -> str:
     """Return the line that says data edition, hash, version and date; empty pieces are named as unknown."""
-    made = (result or {}).get("made") or {}
-    hashes = made.get("data_hashes") or {}
+    record = (result or {}).get("made") or {}
+    hashes = record.get("data_hashes") or {}
     data = sha256_bytes("".join(f"{name}{value}" for name, value in sorted(hashes.items())).encode()) if hashes else ""
     return catalog(lang)["footer"].format(
         source=_source(result, lang),
         data=data[:SHORT] or "–",
-        version=made.get("leapstudy") or "–",
-        package=str(made.get("package_hash") or "–")[:SHORT],
+        version=record.get("leapstudy") or "–",
+        package=str(record.get("package_hash") or "–")[:SHORT],
         date=date,
     )
 

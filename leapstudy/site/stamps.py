@@ -43,11 +43,11 @@ class Stamps:
 
     def _pictures_are_whole(self) -> bool:
         """Return whether every picture is there as it was written; any other file among them is taken away."""
-        there = {path.relative_to(self.out).as_posix(): path for path in (self.out / FIGURES).iterdir()}
-        strange = [path for name, path in there.items() if not self.is_as_written(name)]
+        pictures = {path.relative_to(self.out).as_posix(): path for path in (self.out / FIGURES).iterdir()}
+        strange = [path for name, path in pictures.items() if not self.is_as_written(name)]
         for path in strange:
             path.unlink()
-        return not strange and all(name in there for name in self.sums if _is_picture(name))
+        return not strange and all(name in pictures for name in self.sums if _is_picture(name))
 
     def is_as_written(self, name: str) -> bool:
         """Return whether a file is there with the hash that it was written with."""
@@ -85,9 +85,9 @@ class Stamps:
         if self.now == self.before and not self.written and not self.ahead:
             return
         pages = [self.out / name for name in self.now]
-        used = {name for page in pages for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
+        names = {name for page in pages for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
         for picture in (self.out / FIGURES).iterdir():
-            if picture.name not in used:
+            if picture.name not in names:
                 picture.unlink()
         self._save(self.now, [_portable(run, self.out) for run in runs])
 
@@ -95,8 +95,8 @@ class Stamps:
         pictures = {path.relative_to(self.out).as_posix(): sha256_file(path) for path in (self.out / FIGURES).iterdir()}
         others = {name: digest for name, digest in self.sums.items() if not _is_picture(name)}
         sums = {name: digest for name, digest in others.items() if (self.out / name).is_file()} | pictures
-        kept = {"pages": pages, "runs": runs, "sums": sums, "documents": self.documents, **more}
-        write_text_atomic(self.out / STAMPS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        stamps = {"pages": pages, "runs": runs, "sums": sums, "documents": self.documents, **more}
+        write_text_atomic(self.out / STAMPS, json.dumps(stamps, indent=1, sort_keys=True) + "\n")
 
 
 def _is_picture(name: str) -> bool:
@@ -106,11 +106,11 @@ def _is_picture(name: str) -> bool:
 def note_documents(out: Path, paths: Sequence[Path]) -> None:
     """Keep the hashes of documents that were just written, and of the result that each was made from."""
     with contextlib.suppress(OSError, ValueError):
-        kept = read_stamps(out)
+        stamps = read_stamps(out)
         for path in paths:
-            kept["sums"][path.relative_to(out).as_posix()] = sha256_file(path)
-            kept.setdefault("documents", {})[path.relative_to(out).as_posix()] = sha256_file(path.parent / RESULT)
-        write_text_atomic(out / STAMPS, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+            stamps["sums"][path.relative_to(out).as_posix()] = sha256_file(path)
+            stamps.setdefault("documents", {})[path.relative_to(out).as_posix()] = sha256_file(path.parent / RESULT)
+        write_text_atomic(out / STAMPS, json.dumps(stamps, indent=1, sort_keys=True) + "\n")
 
 
 def read_stamps(out: Path) -> dict[str, Any]:
@@ -123,13 +123,13 @@ def read_stamps(out: Path) -> dict[str, Any]:
     ValueError
         If it is not what a build leaves.
     """
-    kept = json.loads((out / STAMPS).read_text(encoding="utf-8"))
+    stamps = json.loads((out / STAMPS).read_text(encoding="utf-8"))
     shape = {"pages": dict, "runs": list, "sums": dict}
-    whole = isinstance(kept, dict) and all(isinstance(kept.get(name), kind) for name, kind in shape.items())
-    whole = whole and isinstance(kept.get("documents", {}), dict)
-    if not whole or not all(map(_is_run, kept["runs"])):
+    whole = isinstance(stamps, dict) and all(isinstance(stamps.get(name), kind) for name, kind in shape.items())
+    whole = whole and isinstance(stamps.get("documents", {}), dict)
+    if not whole or not all(map(_is_run, stamps["runs"])):
         raise ValueError(f"{STAMPS} is not what a build leaves")
-    return kept
+    return stamps
 
 
 def _is_run(run: object) -> bool:

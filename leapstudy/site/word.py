@@ -72,9 +72,9 @@ def _add_appendix(document: DocumentType, result: Mapping[str, Any]) -> None:
 
 def _add_exhibit(document: DocumentType, exhibit: Exhibit) -> None:
     picture = document.add_picture(BytesIO(exhibit.png), width=PAGE_WIDTH)
-    described = picture._inline.docPr
-    described.set("descr", exhibit.alt)
-    described.set("title", exhibit.title)
+    properties = picture._inline.docPr
+    properties.set("descr", exhibit.alt)
+    properties.set("title", exhibit.title)
     document.add_paragraph(exhibit.caption.text(), style="Caption")
     _add_table(document, Table(exhibit.data, "The figures in the picture"))
 

@@ -111,11 +111,11 @@ class Reading:
     exit_date: ExitDate = "last day"
 
 
-def require_columns(table: FileTable, present: Iterable[str], what: str, shown: Sequence[str]) -> None:
-    """Raise `BadInput` if a required column is missing; `shown` are the file's names that may be shown, cells never."""
+def require_columns(table: FileTable, present: Iterable[str], what: str, names: Sequence[str]) -> None:
+    """Raise `BadInput` if a required column is missing; `names` are the file's names that may be shown, cells never."""
     missing = [name for name in table.required if name not in set(present)]
     if missing:
-        has = f"it has {sorted(shown)}" if shown else "what it has is not shown, since its first line may be no header"
+        has = f"it has {sorted(names)}" if names else "what it has is not shown, since its first line may be no header"
         raise BadInput(
             f"{what} lacks the columns {missing} of the table {table.name!r}; {has}. "
             "Map the file's own names under `columns:` in params/students.yml, as `name here: name there`"

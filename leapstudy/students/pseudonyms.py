@@ -116,7 +116,7 @@ def listed_ids(table: Table) -> Iterator[list[str]]:
             yield sealed("listing the ids", some.to_pyarrow)["student"].to_pylist()
 
 
-def own_ids(raw: Table, wanted: frozenset[str]) -> dict[str, str]:
+def own_ids(raw: Table, pseudonyms: frozenset[str]) -> dict[str, str]:
     """Return pseudonym -> the state's own number, of the students wanted; empty where the files hold pseudonyms.
 
     Only for the private list of a lottery: whoever visits must know whom. It takes the key that made the pseudonyms.
@@ -130,4 +130,4 @@ def own_ids(raw: Table, wanted: frozenset[str]) -> dict[str, str]:
         return {}
     key = load_key()
     every = (own for ids in listed_ids(raw) for own in ids)
-    return {alias: own for own in every if (alias := pseudonym(own, key)) in wanted}
+    return {alias: own for own in every if (alias := pseudonym(own, key)) in pseudonyms}

@@ -197,11 +197,11 @@ def risk_rows(
     if outcome is None:
         changes = risk.join(_attendance(risk, _rates(sets.panel), months), ["student", "g"])
     else:
-        risk = _there(risk, sets.panel) if take == "last" else risk
+        risk = _in_school(risk, sets.panel) if take == "last" else risk
         changes = risk.join(_single_values(risk, outcome, months[1], take), ["student", "g"])
     changes = changes.left_join(_stayed(changes, sets.stays), ["student", "g"], rname="{name}_of")
     changes = changes.left_join(_exposure(sets, months[1]), ["school_code", "g"], rname="{name}_at")
-    table = sealed("reading the risk sets", _shown(changes).order_by(["student", "g"]).to_pandas)
+    table = sealed("reading the risk sets", _columns(changes).order_by(["student", "g"]).to_pandas)
     if table.empty:
         raise BadInput("Nobody who was picked is seen before and after, so that nothing can be adjusted.")
     return _record(table)
@@ -252,7 +252,7 @@ def _single_values(risk: Table, outcome: Table, within: int, take: Literal["firs
     )
 
 
-def _there(risk: Table, panel: Table) -> Table:
+def _in_school(risk: Table, panel: Table) -> Table:
     """Return the rows of students who are seen in the first school month that is not before g."""
     attended_months = panel.select("student", month_of=month_number(panel.month))
     months = attended_months.select("month_of").distinct()
@@ -274,7 +274,7 @@ def _stayed(changes: Table, stays: Table) -> Table:
     return later.group_by(["student", "g"]).agg(stayed=later.log.sum())
 
 
-def _shown(rows: Table) -> Table:
+def _columns(rows: Table) -> Table:
     return rows.select(
         "student",
         "g",

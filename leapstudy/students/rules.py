@@ -138,7 +138,7 @@ def marked(panel: Table, limits: Limits) -> Iterator[Table]:
         some = panel.semi_join(students.filter(students.twice), "student")
         busy = some.group_by(["student", "month"]).having(some.count() > 1).agg(rows=some.count())
         busy = stack.enter_context(held("comparing each month's rows", busy))
-        yield _joined(panel, limits, schools, students, busy)
+        yield _with_context(panel, limits, schools, students, busy)
 
 
 def _schools(panel: Table) -> Table:
@@ -162,7 +162,7 @@ def _students(panel: Table) -> Table:
     return students.filter(students.visits_differ | students.twice)
 
 
-def _joined(panel: Table, limits: Limits, schools: Table, students: Table, busy: Table) -> Table:
+def _with_context(panel: Table, limits: Limits, schools: Table, students: Table, busy: Table) -> Table:
     single = panel.anti_join(busy, ["student", "month"]).mutate(
         copy=ibis.literal(0, "int64"),
         longest=ibis._.days_enrolled,

@@ -44,14 +44,14 @@ def ranked(data: StudyData) -> tuple[CandidateSet, ...]:
     return rank_comparisons(pre_period(data), _treated(data))
 
 
-def record(data: StudyData, chosen: str, made_at: str, reason: str, path: Path | None = None) -> Choice:
+def record(data: StudyData, comparison: str, made_at: str, reason: str, path: Path | None = None) -> Choice:
     """Rank the sets, write the choice to `params/comparison.json`, and return it.
 
     Parameters
     ----------
     data
         The study's tables; nothing from the start on is read.
-    chosen
+    comparison
         Name of a ranked set.
     made_at
         Time of the choice, as text.
@@ -63,13 +63,13 @@ def record(data: StudyData, chosen: str, made_at: str, reason: str, path: Path |
     Raises
     ------
     BadInput
-        If `chosen` is not among the sets, or no reason is given.
+        If `comparison` is not among the sets, or no reason is given.
     """
     if not reason.strip():
         raise BadInput("A choice is put on record with its reason, which pages quote; got a blank one.")
     sets = ranked(data)
-    digest = record_choice(sets, _treated(data), chosen, made_at).sha256
-    choice = Choice(chosen, made_at, reason, sets, digest)
+    digest = record_choice(sets, _treated(data), comparison, made_at).sha256
+    choice = Choice(comparison, made_at, reason, sets, digest)
     write_text_atomic(path or paths.params() / FILE, json.dumps(asdict(choice), indent=1) + "\n")
     return choice
 

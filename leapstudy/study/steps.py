@@ -16,7 +16,7 @@ SIGNIFICANT = 19
 """Comparison units from which one treated unit can reach p = 0.05 by permutation: 1 / (19 + 1)."""
 
 
-def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, str]) -> Iterator[Step]:
+def later_steps(space: Workspace, data: StudyData | None, headline: Mapping[str, str]) -> Iterator[Step]:
     """Walk over the steps that need samples.
 
     Parameters
@@ -25,7 +25,7 @@ def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, st
         The workspace.
     data
         The study's tables, of their sound rows where some are not; None while they cannot be read at all.
-    asked
+    headline
         What `params/study.yml` asks: contrast, edition and outcome by name; empty where it cannot be told.
     """
     if data is None:
@@ -33,7 +33,7 @@ def later_steps(space: Workspace, data: StudyData | None, asked: Mapping[str, st
         yield Step("contrasts", WAITS, space.by_step["contrasts"])
         return
     yield _groups(space, data)
-    yield _contrasts(space, data, asked)
+    yield _contrasts(space, data, headline)
 
 
 def _groups(space: Workspace, data: StudyData) -> Step:

@@ -85,7 +85,7 @@ def _adjusted(rows: RiskRows | str, choose: Callable[[RiskRows], np.ndarray] | N
 
 
 def effect_of_rows(
-    rows: RiskRows, few: str, chosen: Callable[[RiskRows], np.ndarray] | None = None
+    rows: RiskRows, few: str, choose: Callable[[RiskRows], np.ndarray] | None = None
 ) -> AdjustedEffect | str:
     """Return the doubly robust effect of rows with a change, or why there is none.
 
@@ -95,10 +95,10 @@ def effect_of_rows(
         From `risk_rows`.
     few
         What is said where a side has fewer than `MIN_GROUP` students.
-    chosen
+    choose
         Says which rows may be used; all of them by default.
     """
-    rows_in = np.isfinite(rows.change) & (chosen(rows) if chosen else True)
+    rows_in = np.isfinite(rows.change) & (choose(rows) if choose else True)
     treated, n_comparison = (len(np.unique(rows.student[rows_in & side])) for side in (rows.picked, ~rows.picked))
     if min(treated, n_comparison) < MIN_GROUP:
         return few

@@ -97,26 +97,26 @@ _BEGINNINGS: dict[str, Reason] = {
 }
 
 
-def why_none(refused: Sequence[str]) -> Reason:
+def why_none(sentences: Sequence[str]) -> Reason:
     """Return the reason of a missing effect by the first of its sentences that gives one."""
-    reasons = (why for words in refused for start, why in _BEGINNINGS.items() if words.startswith(start))
+    reasons = (why for words in sentences for start, why in _BEGINNINGS.items() if words.startswith(start))
     return next(reasons, "followed")
 
 
-def enough_students(effects: Effects, refused: tuple[str, ...]) -> Found:
+def enough_students(effects: Effects, reasons: tuple[str, ...]) -> Found:
     """Refuse effects of a group that is too small to be shown, or whose students all change alike."""
     card = effects.card
     if card.n_treated < MIN_GROUP or 0 < card.n_comparison < MIN_GROUP:
-        return Found(None, (FEW, *refused))
+        return Found(None, (FEW, *reasons))
     if not effects.se[-1] > LEAST_SE:
-        return Found(None, (ALIKE, *refused))
-    return Found(effects, refused)
+        return Found(None, (ALIKE, *reasons))
+    return Found(effects, reasons)
 
 
-def refusal_words(refused: Sequence[Refusal]) -> tuple[str, ...]:
+def refusal_words(refusals: Sequence[Refusal]) -> tuple[str, ...]:
     """Return refused cells by reason and number; a share of a month's few students would point to them."""
     return tuple(
-        f"{counted(count, 'cell')}: {reason}." for reason, count in Counter(item.reason for item in refused).items()
+        f"{counted(count, 'cell')}: {reason}." for reason, count in Counter(item.reason for item in refusals).items()
     )
 
 

@@ -46,13 +46,13 @@ ALIKE_SHARES = 0.05
 
 
 def lottery_answer(
-    drawn: LotteryOutcomes, edition: str, outcomes_from: date | None, promised: str, seed: int, *, late: bool = False
+    outcomes: LotteryOutcomes, edition: str, outcomes_from: date | None, promised: str, seed: int, *, late: bool = False
 ) -> LotteryAnswer:
     """Analyze a draw.
 
     Parameters
     ----------
-    drawn
+    outcomes
         From `lottery_outcomes`.
     edition
         SIMULATED, or what the files are called.
@@ -70,29 +70,29 @@ def lottery_answer(
     BadInput
         If no stratum can be compared, or either side has fewer than `MIN_GROUP` students.
     """
-    complete = usable(drawn)
-    offered = drawn.start < drawn.outcome.shape[1]
-    sizes = {side: int(drawn.students[complete & (offered == side)].sum()) for side in (True, False)}
+    complete = usable(outcomes)
+    offered = outcomes.start < outcomes.outcome.shape[1]
+    sizes = {side: int(outcomes.students[complete & (offered == side)].sum()) for side in (True, False)}
     if not complete.any():
         raise BadInput("No stratum of the draw has two units of each start that are seen in every period.")
     if min(sizes.values()) < MIN_GROUP:
         raise BadInput(f"Fewer than {MIN_GROUP} students are left who were offered visits, or who wait.")
-    estimates = _estimates(drawn, complete, seed)
+    estimates = _estimates(outcomes, complete, seed)
     lost, lost_words = _attrition(offered, complete)
-    verdict = _verdict(estimates.offer, estimates.before, lower_is_better=drawn.name == "chronic_absence")
-    rows = estimates.rows(_blank(drawn, edition, sizes), seed)
-    about = _about if drawn.level == "student" else "{:,}".format  # of schools and districts no student can be told
+    verdict = _verdict(estimates.offer, estimates.before, lower_is_better=outcomes.name == "chronic_absence")
+    rows = estimates.rows(_blank(outcomes, edition, sizes), seed)
+    about = _about if outcomes.level == "student" else "{:,}".format  # of schools and districts no student can be told
     card = (
-        ("Units drawn", f"{drawn.level}s; {about(offered.sum())} offered visits, {about((~offered).sum())} wait"),
+        ("Units drawn", f"{outcomes.level}s; {about(offered.sum())} offered visits, {about((~offered).sum())} wait"),
         (
             "Used",
-            f"{about(complete.sum())} of {about(len(complete))}, seen in each of {drawn.outcome.shape[1]} periods",
+            f"{about(complete.sum())} of {about(len(complete))}, seen in each of {outcomes.outcome.shape[1]} periods",
         ),
         *estimates.card(),
         ("Attrition", lost_words),
-        ("Leavers", _leavers(drawn, offered, seed)),
+        ("Leavers", _leavers(outcomes, offered, seed)),
     )
-    essa = _essa(drawn, verdict, lost, sizes, late=late)
+    essa = _essa(outcomes, verdict, lost, sizes, late=late)
     return LotteryAnswer(rows, verdict, card, essa, promised, str(outcomes_from or ""), late=late)
 
 
@@ -130,19 +130,19 @@ class _Estimates:
         )
 
 
-def possible(found: ComplierEffect) -> ComplierEffect:
+def possible(effect: ComplierEffect) -> ComplierEffect:
     """Return an effect with its 95% set cut to what a share can change by, `TOP` points up or down."""
-    low, high = found.low, found.high
-    if found.shape == "two rays" and (high >= -TOP) != (low <= TOP):
+    low, high = effect.low, effect.high
+    if effect.shape == "two rays" and (high >= -TOP) != (low <= TOP):
         low, high = (-TOP, high) if high >= -TOP else (low, TOP)
-    elif found.shape != "bounded":
-        return found
-    return replace(found, shape="bounded", low=max(low, -TOP), high=min(high, TOP))
+    elif effect.shape != "bounded":
+        return effect
+    return replace(effect, shape="bounded", low=max(low, -TOP), high=min(high, TOP))
 
 
-def says_something(found: ComplierEffect) -> bool:
+def says_something(effect: ComplierEffect) -> bool:
     """Return whether the offer moved enough visits for a figure with a range to stand on pages."""
-    return found.shape == "bounded" and abs(found.estimate) <= TOP
+    return effect.shape == "bounded" and abs(effect.estimate) <= TOP
 
 
 def _effect_words(effect: ComplierEffect, unit: str) -> str:
@@ -158,13 +158,13 @@ def _estimates(outcomes: LotteryOutcomes, complete: np.ndarray, seed: int) -> _E
     return _Estimates(offer, balance(y, start, strata, seed), met, dose, bool(outcomes.visited[complete].any()))
 
 
-def usable(drawn: LotteryOutcomes) -> np.ndarray:
+def usable(outcomes: LotteryOutcomes) -> np.ndarray:
     """Return which units are seen in every period, in strata where each start has at least two of them."""
-    complete = np.isfinite(drawn.outcome).all(axis=1)
-    for stratum in np.unique(drawn.strata):
-        own = drawn.strata == stratum
-        starts = np.unique(drawn.start[own])
-        sizes = [int((complete & own & (drawn.start == start)).sum()) for start in starts]
+    complete = np.isfinite(outcomes.outcome).all(axis=1)
+    for stratum in np.unique(outcomes.strata):
+        own = outcomes.strata == stratum
+        starts = np.unique(outcomes.start[own])
+        sizes = [int((complete & own & (outcomes.start == start)).sum()) for start in starts]
         if min(sizes) < 2 or len(sizes) < 2:
             complete = complete & ~own
     return complete

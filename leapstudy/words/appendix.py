@@ -42,21 +42,21 @@ def checklist(result: Mapping[str, Any]) -> tuple[Point, ...]:
 
 def again(source: Source) -> Answer:
     """Say how the result is made again, and what was planned."""
-    made = source.result.get("made") or {}
+    record = source.result.get("made") or {}
     facts = {
-        "leapstudy": made.get("leapstudy"),
-        "package": made.get("package_hash"),
-        "lock file": made.get("lock_hash"),
-        "Python": made.get("python"),
+        "leapstudy": record.get("leapstudy"),
+        "package": record.get("package_hash"),
+        "lock file": record.get("lock_hash"),
+        "Python": record.get("python"),
     }
-    more = (made.get("packages"), made.get("data_hashes"), source.result.get("params"))
+    more = (record.get("packages"), record.get("data_hashes"), source.result.get("params"))
     plan = source.at("answer", "plan") or source.at("plan", "content") or ()
     frozen = [(f"frozen plan, {label}", text) for label, text in plan]
     rows = [*facts.items(), *(item for part in more for item in (part or {}).items()), *frozen]
-    shown = pd.DataFrame(
+    versions = pd.DataFrame(
         [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]
     )
-    return source.say("again", planned=_planned(source)).strip(), Table(shown, "What made this result")
+    return source.say("again", planned=_planned(source)).strip(), Table(versions, "What made this result")
 
 
 def _planned(source: Source) -> str:
@@ -65,9 +65,9 @@ def _planned(source: Source) -> str:
         return source.say("planned_by_lot" if source.at("answer", "lottery") else "planned_without_lot")
     if not check or rows is None:
         return ""
-    told = "; ".join(source.say("deviation", item=item) for item in check["deviations"])
+    departures = "; ".join(source.say("deviation", item=item) for item in check["deviations"])
     parts = ", ".join(f"{int(count)} {name}" for name, count in rows.groupby("standing")["rows"].sum().items())
-    text = source.say("planned", sha256=check["plan_sha256"][:12], check=check, told=told or "none", rows=parts)
+    text = source.say("planned", sha256=check["plan_sha256"][:12], check=check, told=departures or "none", rows=parts)
     return text + "".join(source.say("addition", item=item) for item in check.get("additions") or ())
 
 

@@ -62,12 +62,12 @@ def unit(source: Source) -> str:
     """Say what a row is, which years are compared, and how districts are weighted."""
     weights = at(source.result, "params", "weights") or "equal"
     slots = {"contrast": contrast_words(source.reading.pre, source.reading.post), "curve": _curve(source, "weights")}
-    told = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
+    sentence = source.say("unit", **slots) if weights == "equal" else source.say("unit_students", **slots)
     nested = at(source.result, "params", "nested") or "none"
     if nested == "none":
-        return told
+        return sentence
     alone = source.say("independent" if source.reading.single else "independent_pooled")
-    return told + source.say("unit_cluster" if nested == "cluster" else "unit_stratum", independent=alone)
+    return sentence + source.say("unit_cluster" if nested == "cluster" else "unit_stratum", independent=alone)
 
 
 def trends(source: Source) -> str:
@@ -75,12 +75,12 @@ def trends(source: Source) -> str:
     before, after = ("+" in years for years in (source.reading.pre, source.reading.post))
     first = source.say("trends_before" if before else "trends_from")
     last = source.say("trends_after" if after else "trends_year_after" if before else "trends_to")
-    told = source.say("trends", before=first, after=last)
+    sentence = source.say("trends", before=first, after=last)
     lottery = study_names().state.program.lottery if source.reading.drawn else None
     if lottery is None:
-        return told
+        return sentence
     record = at(source.result, "blocks", "lots", "told")
-    return told + source.say("trends_drawn", lots="; ".join(filter(None, (lottery.source, record))))
+    return sentence + source.say("trends_drawn", lots="; ".join(filter(None, (lottery.source, record))))
 
 
 def anticipation(source: Source) -> str:
@@ -130,19 +130,22 @@ def baseline(source: Source) -> str:
 
 def pre_trend(source: Source) -> str:
     """Say the joint test of earlier trends and its power, for both outcomes."""
-    told = []
-    long, shown = source.at("years", "points"), source.at("years", "shown") or ()
-    own = [(source.at("answer", "event_study"), ()), (long, shown) if long else (source.at("answer", "chronic"), ())]
+    sentences = []
+    long, years_shown = source.at("years", "points"), source.at("years", "shown") or ()
+    own = [
+        (source.at("answer", "event_study"), ()),
+        (long, years_shown) if long else (source.at("answer", "chronic"), ()),
+    ]
     for study, untested_years in own:
         if study:
             table = zip(study["table"]["year"], study["table"]["event_time"], strict=True)
             years = [year for year, since in table if since < 0 and year not in untested_years]
             what = f"{capital(outcome_words(study['outcome']))}, {year_label(years[0])} to {year_label(years[-1])}"
             untested = study["joint_p"] is None
-            told.append(
+            sentences.append(
                 source.say("pre_trend_none", what=what) if untested else source.say("pre_trend", what=what, study=study)
             )
-    return " ".join(dict.fromkeys(told)) or source.absent("event study")
+    return " ".join(dict.fromkeys(sentences)) or source.absent("event study")
 
 
 def not_rejected(source: Source) -> str:
@@ -155,15 +158,15 @@ def not_rejected(source: Source) -> str:
 
 def bounds(source: Source) -> str:
     """Say how far trends may depart before the answer changes."""
-    made = [*(source.at("answer", "sensitivity", "bounds") or []), *(source.at("years", "bounds") or [])]
-    if not made:
+    bounds_of = [*(source.at("answer", "sensitivity", "bounds") or []), *(source.at("years", "bounds") or [])]
+    if not bounds_of:
         return source.absent("Rambachan-Roth bounds")
     reasons = [
         *(source.at("answer", "sensitivity", "not_possible") or []),
         *(source.at("years", "bounds_refused") or []),
     ]
-    told = [*map(bound_words, made), *(text for text in reasons if text.startswith("Robust bounds"))]
-    return year_label(" ".join(dict.fromkeys(told)))
+    sentences = [*map(bound_words, bounds_of), *(text for text in reasons if text.startswith("Robust bounds"))]
+    return year_label(" ".join(dict.fromkeys(sentences)))
 
 
 def inference(source: Source) -> Answer:
@@ -185,16 +188,16 @@ def inference(source: Source) -> Answer:
     if methods is None:
         return text
     leading = methods[methods["is_headline"]].iloc[0]
-    refused = " ".join(item["refusal"] for item in source.at("answer", "inference", "methods") if item["refusal"])
-    told = source.say(
+    refusals = " ".join(item["refusal"] for item in source.at("answer", "inference", "methods") if item["refusal"])
+    sentence = source.say(
         "inference_leads",
         text=text,
         name=leading["method"].lower(),
         p=leading["p_value"],
         why=source.at("answer", "headline_why"),
-        refused=refused,
+        refused=refusals,
     )
-    return told, headed(
+    return sentence, headed(
         methods, {"method": "Test", **CI, "p_value": "p", **FLOOR}, "The same question under every test"
     )
 
@@ -226,40 +229,40 @@ def covariates(source: Source) -> str:
     adjusted = source.at("answer", "sensitivity", "covariates")
     traits = [trait.words for trait in study_names().state.unit.traits.values() if trait.adjust]
     traits += ["chronic absence before the program"] if source.at("answer", "chronic") else []
-    told = [source.say("covariates", traits="; ".join(traits) or source.say("covariates_none"))]
+    sentences = [source.say("covariates", traits="; ".join(traits) or source.say("covariates_none"))]
     if adjusted:
-        told += [source.say("covariates_with", found=adjusted, ends=ends(adjusted)), adjusted["note"]]
-    return " ".join(filter(None, [*told, _curve(source, "covariates")]))
+        sentences += [source.say("covariates_with", found=adjusted, ends=ends(adjusted)), adjusted["note"]]
+    return " ".join(filter(None, [*sentences, _curve(source, "covariates")]))
 
 
 def placebos(source: Source) -> Answer:
     """Say the placebos in time and in space, and what leaving one out does."""
     rows, earlier = source.frame("answer", "leave_one_out"), source.frame("answer", "sensitivity", "in_time")
-    told = []
+    sentences = []
     if source.reading.placebo is not None:
         years = "" if earlier is None else f", {earlier['pre'].iloc[0]} to {earlier['post'].iloc[0]}"
-        told.append(source.say("placebo_in_time", years=year_label(years)))
+        sentences.append(source.say("placebo_in_time", years=year_label(years)))
     if earlier is not None:
         away = int(((earlier["low_pp"] > 0) | (earlier["high_pp"] < 0)).sum())
         beside = source.say("placebos_beside", n=len(earlier) - 1) if len(earlier) > 1 else ""
-        told.append(capital(source.say("placebos_away", beside=beside, away=away, n=len(earlier))))
-    told.append(source.say("placebos_lots" if source.reading.p_method == LOTTERY else "placebos_in_space"))
+        sentences.append(capital(source.say("placebos_away", beside=beside, away=away, n=len(earlier))))
+    sentences.append(source.say("placebos_lots" if source.reading.p_method == LOTTERY else "placebos_in_space"))
     if rows is None:
-        return " ".join(told)
-    told.append(source.say("placebos", low=rows["estimate_pp"].min(), high=rows["estimate_pp"].max()))
+        return " ".join(sentences)
+    sentences.append(source.say("placebos", low=rows["estimate_pp"].min(), high=rows["estimate_pp"].max()))
     sides = [side for side in (source.reading.n_treated, source.reading.n_comparison) if side > 1]
     part = f" (the {len(rows):,} that move it most)" if len(rows) < sum(sides) else ""
     title = f"The estimate without each {unit_noun()}{part}"
-    return " ".join(told), _districts(rows.sort_values("estimate_pp"), title, 2)
+    return " ".join(sentences), _districts(rows.sort_values("estimate_pp"), title, 2)
 
 
 def rebound(source: Source) -> str:
     """Say how much of a rise goes with a fall before, and where the treated side lies beside that line."""
-    line, left = source.at("answer", "rebound"), source.at("answer", "sensitivity", "recovery")
+    line, recovery = source.at("answer", "rebound"), source.at("answer", "sensitivity", "recovery")
     if not line:
         return source.absent("rebound")
     gap = source.say("rebound_gap", gap=line["mean_gap_pp"])
-    gap = source.say("rebound_gap_tested", left=left, ends=ends(left)) if left else gap
+    gap = source.say("rebound_gap_tested", left=recovery, ends=ends(recovery)) if recovery else gap
     years = dict(zip(("first", "fell", "rose"), line["years"], strict=True))
     return source.say("rebound", found=line, ends=ends(line, "slope_low", "slope_high"), gap=gap, **years)
 
@@ -271,14 +274,14 @@ def scale(source: Source) -> str:
 
 def composition(source: Source) -> Answer:
     """Say whom the means rest on, and what the answer is without figures that look like recording faults."""
-    told = " ".join(map(str, source.at("answer", "not_possible") or []))
-    told += f" {source.say('unscreened')}" if source.at("screen", "refused") else ""
+    reasons = " ".join(map(str, source.at("answer", "not_possible") or []))
+    reasons += f" {source.say('unscreened')}" if source.at("screen", "refused") else ""
     flags = source.frame(_screened_in(source), "flags")
     if flags is None:
-        return source.say("composition", told=told).strip()
+        return source.say("composition", told=reasons).strip()
     heads = {"district": capital(unit_noun())}
     heads |= {name: capital(name) for name in ("year", "outcome", "pattern", "direction")}
-    text = source.say("composition", told=f"{told} {_without_flagged(source)}")
+    text = source.say("composition", told=f"{reasons} {_without_flagged(source)}")
     caption = f"{capital(unit_noun())}-years whose published figures are flagged; all are used"
     return " ".join(text.split()), headed(flags.assign(outcome=flags["outcome"].map(outcome_words)), heads, caption)
 
@@ -291,13 +294,13 @@ def _screened_in(source: Source) -> str:
 def _without_flagged(source: Source) -> str:
     """Say the main estimate and the long outcome's later years with and without the treated side's flagged years."""
     without, years = source.at(_screened_in(source), "headline_without") or [], source.frame("years", "unflagged")
-    study, told = source.frame("years", "points", "table"), []
+    study, sentences = source.frame("years", "points", "table"), []
     if without:
         parts = (source.say("flagged", row=row) for row in without)
-        told.append(source.say("without_flagged", told="; ".join(parts)))
+        sentences.append(source.say("without_flagged", told="; ".join(parts)))
     if years is not None and study is not None:
         every, name = study.set_index("year")["estimate_pp"], outcome_words(str(source.at("years", "outcome")))
-        told += [
+        sentences += [
             source.say(
                 "year_without_flagged",
                 outcome=capital(name),
@@ -307,7 +310,7 @@ def _without_flagged(source: Source) -> str:
             )
             for row in years[years["scale"] == "points"].itertuples()
         ]
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def reach(source: Source) -> Answer:
@@ -341,8 +344,8 @@ def _every(rows: pd.DataFrame, heads: dict[str, str], caption: str) -> Table:
 
 def _districts(rows: pd.DataFrame, caption: str, digits: int) -> Table:
     """Return districts with what the state lists of them, under headings that a reader understands."""
-    listed = {"students": "Students", **study_names().state.unit.listed}
-    heads = {"district": "Name", **listed, "side": "Side", "estimate_pp": "Estimate", "placebo_pp": "Placebo effect"}
+    columns = {"students": "Students", **study_names().state.unit.listed}
+    heads = {"district": "Name", **columns, "side": "Side", "estimate_pp": "Estimate", "placebo_pp": "Placebo effect"}
     own = {name: head for name, head in heads.items() if name in rows}
     return headed(rows.assign(district=rows["district"].map(short)), own, caption, digits)
 
@@ -354,8 +357,8 @@ def _curve(source: Source, choice: str) -> str:
         return source.absent("specification curve, so the other choice is not shown")
     means: Any = curve.groupby(choice)["estimate_pp"].agg(["mean", "size"]).itertuples()
     names = {"points": outcome_unit(source.reading.outcome)} if choice == "scale" else {}
-    told = (source.say("level", name=names.get(row.Index, row.Index), mean=row.mean, n=row.size) for row in means)
-    return source.say("curve", told="; ".join(told))
+    levels = (source.say("level", name=names.get(row.Index, row.Index), mean=row.mean, n=row.size) for row in means)
+    return source.say("curve", told="; ".join(levels))
 
 
 ANSWERS = {

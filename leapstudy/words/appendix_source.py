@@ -56,5 +56,5 @@ def ends(row: Mapping[str, Any], low: str = "low_pp", high: str = "high_pp") -> 
 def headed(rows: pd.DataFrame, heads: Mapping[str, str], caption: str, digits: int = 2) -> Table:
     """Return the columns that `heads` names, under their headings; p-values are written out, since 0.00 is none."""
     of_p = [name for name, head in heads.items() if head.startswith("p") or head.endswith(" p")]
-    told = {name: [probability_cell(p) for p in rows[name]] for name in of_p}
-    return Table(rows[list(heads)].assign(**told).rename(columns=heads), caption, digits)
+    cells = {name: [probability_cell(p) for p in rows[name]] for name in of_p}
+    return Table(rows[list(heads)].assign(**cells).rename(columns=heads), caption, digits)

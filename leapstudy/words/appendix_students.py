@@ -105,23 +105,23 @@ def bounds(source: Source) -> Answer:
     if not sets:
         together = source.reading.code == "ALL"
         return source.say("bounds_refused" if together else "bounds_none", unobserved=unobserved)
-    shown = pd.DataFrame(sets["table"]).set_axis(["Departure, times the largest before", "Low", "High"], axis=1)
-    broken = breakdown_words({**sets, "kind": "relative_magnitudes"})
+    table = pd.DataFrame(sets["table"]).set_axis(["Departure, times the largest before", "Low", "High"], axis=1)
+    breakdown = breakdown_words({**sets, "kind": "relative_magnitudes"})
     caption = "Robust intervals of the headline (Rambachan and Roth, relative magnitudes), points"
-    return source.say("bounds", found=sets, broken=broken, unobserved=unobserved), Table(shown, caption)
+    return source.say("bounds", found=sets, broken=breakdown, unobserved=unobserved), Table(table, caption)
 
 
 def inference(source: Source) -> str:
     """Say whose chance the errors are of."""
-    drawn, primary = source.reading.draw, source.at("answer", "primary")
-    leads = source.say("inference_lottery") if drawn else source.say("inference_primary") if primary else ""
+    draw, primary = source.reading.draw, source.at("answer", "primary")
+    leads = source.say("inference_lottery") if draw else source.say("inference_primary") if primary else ""
     own = design_of(source)["main"]
     if not own:
         return f"{leads} {source.absent(NO_DESIGN)}".strip()
     p = "" if own["p_value"] is None else f"{probability(own['p_value'])}, "
-    beside = source.say("inference_undrawn") if drawn else source.say("inference_beside") if primary else "Errors"
-    told = source.say("inference", errors=beside, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
-    return f"{leads} {told}".strip()
+    beside = source.say("inference_undrawn") if draw else source.say("inference_beside") if primary else "Errors"
+    sentence = source.say("inference", errors=beside, p=p, ends=ends(own, "ci_low_pp", "ci_high_pp"))
+    return f"{leads} {sentence}".strip()
 
 
 def others(source: Source) -> Answer:
@@ -162,16 +162,16 @@ def rebound(source: Source) -> str:
     if not placebo:
         return source.say("rebound_none")
     low, high = ends(placebo, "ci_low_pp", "ci_high_pp")
-    moved = direction(placebo["estimate_pp"], low, high)
-    meant = source.say("rebound_rise" if moved == "rise" else "rebound_fall" if moved == "fall" else "rebound_unclear")
-    return source.say("rebound", found=placebo, ends=(low, high), meant=meant)
+    way = direction(placebo["estimate_pp"], low, high)
+    meaning = source.say("rebound_rise" if way == "rise" else "rebound_fall" if way == "fall" else "rebound_unclear")
+    return source.say("rebound", found=placebo, ends=(low, high), meant=meaning)
 
 
 def composition(source: Source) -> str:
     """Say which visited students the estimate covers, and which counts are hidden."""
     own = design_of(source)
-    refused = " ".join(own["refused"]) or source.say("composition_whole")
-    return source.say("composition", own=own, refused=refused, fewest=MIN_COUNT, fewest_in_group=MIN_GROUP)
+    reasons = " ".join(own["refused"]) or source.say("composition_whole")
+    return source.say("composition", own=own, refused=reasons, fewest=MIN_COUNT, fewest_in_group=MIN_GROUP)
 
 
 def reach(source: Source) -> Answer:
@@ -187,8 +187,8 @@ def reach(source: Source) -> Answer:
         "effect_pp": "Points",
         "seen": "Large enough to be seen",
     }
-    shown = published.assign(seen=published["effect_pp"].abs() >= mde)
-    return source.say("reach"), headed(shown, heads, "Published effects beside what can be detected", 0)
+    rows = published.assign(seen=published["effect_pp"].abs() >= mde)
+    return source.say("reach"), headed(rows, heads, "Published effects beside what can be detected", 0)
 
 
 def together(source: Source) -> str:

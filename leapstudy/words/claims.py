@@ -27,10 +27,10 @@ class Verdict:
 
 
 def _claims() -> Claims:
-    declared = study_names().state.claims
-    if declared is None:
+    claims = study_names().state.claims
+    if claims is None:
         raise BadInput("params/state.yml declares no `claims:`, so that no claim can be held to figures.")
-    return declared
+    return claims
 
 
 def said() -> dict[str, float]:
@@ -63,15 +63,15 @@ def audit(facts: Facts, tolerance_points: float = 0.5) -> tuple[Verdict, ...]:
     """
     rows, served = records(facts.claims.sort_values("number")), facts.served.set_index("what")["value"].to_dict()
     others = [(_figures(item.figures, served), item.holds, item.verdict) for item in _claims().others]
-    found = (*_rates(facts, tolerance_points), *others)
-    if len(found) != len(rows):
+    verdicts = (*_rates(facts, tolerance_points), *others)
+    if len(verdicts) != len(rows):
         raise BadInput(
-            f"There are {len(rows)} claims, and figures for {len(found)}: three of the whole state's rate and "
+            f"There are {len(rows)} claims, and figures for {len(verdicts)}: three of the whole state's rate and "
             f"{len(others)} under `claims: others:` of params/state.yml, in the order of the claims."
         )
     return tuple(
         Verdict(row["number"], row["claim"].replace(" %", "%"), row["who_said_it"], *verdict)
-        for row, verdict in zip(rows, found, strict=True)
+        for row, verdict in zip(rows, verdicts, strict=True)
     )
 
 
@@ -92,17 +92,17 @@ def _rates(facts: Facts, tolerance: float) -> list[tuple[str, bool, str]]:
     (early, peak, after), before = said(), percent[: _claims().before]
     off = {year: float(abs(percent[year] - share)) for year, share in said().items()}
     close = {year: gap <= tolerance for year, gap in off.items()}
-    told = {
+    labels = {
         year: CATALOG.say("agrees") if close[year] else CATALOG.say("apart", gap=gap, tolerance=f"{tolerance:g}")
         for year, gap in off.items()
     }
     rate = {year: CATALOG.say("rate", percent=percent[year], year=year) for year in off}
     ends = {"low": before.min(), "high": before.max(), "n": len(before)}
     fell = {"before": int(students[peak]), "after": int(students[after]), "back": back, "visited": visited}
-    credit = CATALOG.say("credit", rate=told[after], back=back, times=back / visited)
+    credit = CATALOG.say("credit", rate=labels[after], back=back, times=back / visited)
     return [
-        (CATALOG.say("early", rate=rate[early], **ends), close[early], told[early]),
-        (rate[peak], close[peak], told[peak]),
+        (CATALOG.say("early", rate=rate[early], **ends), close[early], labels[early]),
+        (rate[peak], close[peak], labels[peak]),
         (CATALOG.say("after", rate=rate[after], **fell), close[after] and back <= visited, credit),
     ]
 

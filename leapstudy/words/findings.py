@@ -89,8 +89,8 @@ def chance_of(power: float) -> str:
 def verdict_words(verdict: Verdict, outcome: str) -> str:
     """Return the verdict on an outcome in one sentence, in the direction that is better for it."""
     small = size_of(study_names().state.outcomes.get(outcome)).words
-    gained, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
-    slots = {"gained": gained, "lost": lost, "small": small, "outcome": outcome_words(outcome)}
+    better, lost = ("fell", "rose") if verdict.lower_is_better else ("rose", "fell")
+    slots = {"gained": better, "lost": lost, "small": small, "outcome": outcome_words(outcome)}
     kind = "too_wide" if verdict.wide else verdict.kind
     return CATALOG.by("verdicts", kind, wide=f"{verdict.wide_pp:g}", asked=outcome, **slots)
 
@@ -174,15 +174,17 @@ def placebo(study: Study) -> str:
 
 def no_placebo(study: Study) -> str:
     """Say why the same comparison cannot be made before the program."""
-    shown = study.answer.event_study
-    contrasts = clock_from(study_names(), shown.start).contrasts().values()
-    needed = {year for item in contrasts if item.role == "placebo" for year in item.years}
-    if not needed:
+    event_study = study.answer.event_study
+    contrasts = clock_from(study_names(), event_study.start).contrasts().values()
+    placebo_years = {year for item in contrasts if item.role == "placebo" for year in item.years}
+    if not placebo_years:
         return CATALOG.say("placebo_undeclared")
-    lacking = sorted(needed - set(shown.table["year"]), key=lambda year: event_time(year, shown.start))
-    if not lacking:
+    years_lacking = sorted(
+        placebo_years - set(event_study.table["year"]), key=lambda year: event_time(year, event_study.start)
+    )
+    if not years_lacking:
         return CATALOG.say("placebo_few")
-    return CATALOG.say("placebo_lacking", years=" and ".join(map(year_words, lacking)))
+    return CATALOG.say("placebo_lacking", years=" and ".join(map(year_words, years_lacking)))
 
 
 def could_we_see_it(study: Study) -> Finding:
@@ -209,13 +211,13 @@ def could_we_see_it(study: Study) -> Finding:
 
 def _detects_only(study: Study) -> Finding:
     """Say what the design detects where no effect on visited students and no coverage is published."""
-    detectable, unknown, asked = study.answer.detectable, CATALOG.say("coverage_unknown"), study.answer.main.outcome
-    if not study_names().in_days(asked):
-        unknown = CATALOG.say("outcome_unknown", outcome=asked)
+    detectable, unknown, outcome = study.answer.detectable, CATALOG.say("coverage_unknown"), study.answer.main.outcome
+    if not study_names().in_days(outcome):
+        unknown = CATALOG.say("outcome_unknown", outcome=outcome)
     if not math.isfinite(detectable.mde_pp):
         return CATALOG.finding("detects_none", unknown=unknown)
-    power = power_words(detectable, asked)
-    slots = {"detectable": detectable, "power": power, "unknown": unknown, "asked": asked}
+    power = power_words(detectable, outcome)
+    slots = {"detectable": detectable, "power": power, "unknown": unknown, "asked": outcome}
     return CATALOG.finding("detects", detectable.mde_pp, **slots)
 
 
@@ -287,8 +289,8 @@ def comparisons(study: Study) -> str:
     rows = contrast_rows(study.answer)
     values = rows.loc[rows["role"] != "placebo", "estimate_pp"]
     above = int((values > 0).sum())
-    asked = study.answer.main.outcome
-    return CATALOG.say("comparisons", above=above, n=len(values), low=values.min(), high=values.max(), asked=asked)
+    outcome = study.answer.main.outcome
+    return CATALOG.say("comparisons", above=above, n=len(values), low=values.min(), high=values.max(), asked=outcome)
 
 
 def drawn(study: Study) -> str:
@@ -321,23 +323,23 @@ def _attrition_words(study: Study) -> str:
 
 def outcomes(study: Study) -> str:
     """Say what the same question gives for the other outcomes, corrected for their number."""
-    rows, asked = outcome_rows(study.answer), study.answer.main.outcome
+    rows, outcome = outcome_rows(study.answer), study.answer.main.outcome
     if rows.empty:
-        return CATALOG.say("outcomes_none", asked=asked)
-    told = [CATALOG.say("outcomes_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in records(rows)]
-    return CATALOG.say("outcomes", asked=asked, n=len(rows), told="; ".join(told))
+        return CATALOG.say("outcomes_none", asked=outcome)
+    lines = [CATALOG.say("outcomes_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in records(rows)]
+    return CATALOG.say("outcomes", asked=outcome, n=len(rows), told="; ".join(lines))
 
 
 def editions(study: Study) -> str:
     """Say what each edition of the state's file gives."""
     rows = records(study.answer.editions)
-    told = [CATALOG.say("editions_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
-    return CATALOG.say("editions", told="; ".join(told))
+    lines = [CATALOG.say("editions_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
+    return CATALOG.say("editions", told="; ".join(lines))
 
 
 def rebound(study: Study) -> Finding:
     """Say how much of a rise goes with a fall the year before, as the slope that it is."""
-    line, asked = study.answer.rebound, study.answer.main.outcome
+    line, outcome = study.answer.rebound, study.answer.main.outcome
     if line is None:
         reason = next(text for text in study.answer.not_possible if "rise follows a fall" in text)
         return CATALOG.finding("rebound_none", reason=reason)
@@ -353,22 +355,22 @@ def rebound(study: Study) -> Finding:
         fell=fell,
         rose=rose,
         line=line,
-        asked=asked,
-        beyond=_beyond(study.answer.sensitivity.recovery, line, asked),
+        asked=outcome,
+        beyond=_beyond(study.answer.sensitivity.recovery, line, outcome),
     )
 
 
-def _beyond(gap: Adjusted | None, line: Rebound, asked: str) -> str:
+def _beyond(gap: Adjusted | None, line: Rebound, outcome: str) -> str:
     """Say how far the treated side lies from the line, with its interval."""
     if gap is None:
-        return CATALOG.say("beyond_few", line=line, asked=asked)
-    return CATALOG.say("beyond", gap=gap, ends=(gap.low_pp, gap.high_pp), asked=asked).strip()
+        return CATALOG.say("beyond_few", line=line, asked=outcome)
+    return CATALOG.say("beyond", gap=gap, ends=(gap.low_pp, gap.high_pp), asked=outcome).strip()
 
 
 def caveats(study: Study) -> str:
     """Say how days were counted in which year, where the state declares it."""
-    told = "; ".join(f"{year} {what}" for year, what in study.data.state.calendar.caveats.items())
-    return CATALOG.say("caveats", told=told) if told else CATALOG.say("caveats_none")
+    words = "; ".join(f"{year} {what}" for year, what in study.data.state.calendar.caveats.items())
+    return CATALOG.say("caveats", told=words) if words else CATALOG.say("caveats_none")
 
 
 def notes(study: Study, part: str) -> str:
@@ -395,18 +397,18 @@ def grade(study: Study) -> str:
 
 def days(study: Study) -> str:
     """Say what the effect is in days, and what a day cost or why that cannot be said."""
-    cost, asked, names = study.evidence.cost, study.answer.main.outcome, study_names()
-    if not names.in_days(asked):
-        if names.other(asked):
+    cost, outcome, names = study.evidence.cost, study.answer.main.outcome, study_names()
+    if not names.in_days(outcome):
+        if names.other(outcome):
             return CATALOG.say("days_other")
-        return CATALOG.say("days_none", outcome=capital(outcome_words(asked)))
+        return CATALOG.say("days_none", outcome=capital(outcome_words(outcome)))
     if cost is None:
         return CATALOG.say("days_unknown", gained=_days_on_average(study))
     average = cost.days_average
-    gained = CATALOG.say("days_gained", value=average.value, ends=(average.low, average.high))
+    gain = CATALOG.say("days_gained", value=average.value, ends=(average.low, average.high))
     if cost.dollars_per_day is None:
-        return f"{gained}. {cost.refusal}"
-    return CATALOG.say("days", gained=gained, money=cost.dollars_per_day, assumed=VISITED_ASSUMPTION)
+        return f"{gain}. {cost.refusal}"
+    return CATALOG.say("days", gained=gain, money=cost.dollars_per_day, assumed=VISITED_ASSUMPTION)
 
 
 def _days_on_average(study: Study) -> str:
@@ -449,10 +451,12 @@ def disagreement(study: Study) -> Finding:
         return CATALOG.finding("disagreement_none")
     year = final_in_both(study.data.state, rows["year"])
     rows = rows[rows["year"] == year]
-    changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
+    n_changed = int((rows["moved_pp"].abs().round(6) >= 1).sum())
     treated = rows[rows["treated"].astype(bool)]
     low, high = extremes(treated if len(treated) > 1 else rows, "moved_pp")
-    return CATALOG.finding("disagreement", low["moved_pp"], changed=changed, n=len(rows), year=year, low=low, high=high)
+    return CATALOG.finding(
+        "disagreement", low["moved_pp"], changed=n_changed, n=len(rows), year=year, low=low, high=high
+    )
 
 
 def state_curve(fewer: float, visited: float) -> Finding:

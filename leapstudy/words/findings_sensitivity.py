@@ -16,35 +16,37 @@ from leapstudy.study.result import jsonable
 from leapstudy.words.findings import CATALOG
 
 
-def bound_words(found: Mapping[str, Any]) -> str:
-    """Say what one event study's robust bounds come to; `found` is a `Bounds` as `result.json` holds it."""
-    parallel, zero = found["kind"] == "parallel", found["breakdown"] == 0
-    place = 0 if parallel else found["table"]["m"].index(largest_bound(found))
-    broken = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(found)
+def bound_words(robust_bounds: Mapping[str, Any]) -> str:
+    """Say what one event study's robust bounds come to; `robust_bounds` is a `Bounds` as `result.json` holds it."""
+    parallel, zero = robust_bounds["kind"] == "parallel", robust_bounds["breakdown"] == 0
+    place = 0 if parallel else robust_bounds["table"]["m"].index(largest_bound(robust_bounds))
+    breakdown = CATALOG.say("bounds_zero" if zero else "bounds_unknown") if parallel else breakdown_words(robust_bounds)
     return CATALOG.by(
         "bounds",
-        found["kind"],
-        what=CATALOG.say("bounds_what_placebo" if found["is_placebo"] else "bounds_what", found=found),
-        found=found,
-        each=CATALOG.say("bounds_each", found=found) if found.get("steps", 1) > 1 else "",
-        ends=(found["table"]["low_pp"][place], found["table"]["high_pp"][place]),
-        broken=broken,
-        before=CATALOG.say("bounds_one_before") if found["n_pre"] == 1 else CATALOG.say("bounds_before", found=found),
+        robust_bounds["kind"],
+        what=CATALOG.say("bounds_what_placebo" if robust_bounds["is_placebo"] else "bounds_what", found=robust_bounds),
+        found=robust_bounds,
+        each=CATALOG.say("bounds_each", found=robust_bounds) if robust_bounds.get("steps", 1) > 1 else "",
+        ends=(robust_bounds["table"]["low_pp"][place], robust_bounds["table"]["high_pp"][place]),
+        broken=breakdown,
+        before=CATALOG.say("bounds_one_before")
+        if robust_bounds["n_pre"] == 1
+        else CATALOG.say("bounds_before", found=robust_bounds),
     )
 
 
-def breakdown_words(found: Mapping[str, Any]) -> str:
+def breakdown_words(robust_bounds: Mapping[str, Any]) -> str:
     """Say at which departure a robust interval includes zero, measured by the largest one before."""
-    if found["breakdown"] == 0:
+    if robust_bounds["breakdown"] == 0:
         return CATALOG.say("breakdown_zero")
-    if found["breakdown"] is None:
-        return CATALOG.say("breakdown_none", times=found["table"]["m"][-1] / largest_bound(found))
-    return CATALOG.say("breakdown", times=found["breakdown"] / largest_bound(found))
+    if robust_bounds["breakdown"] is None:
+        return CATALOG.say("breakdown_none", times=robust_bounds["table"]["m"][-1] / largest_bound(robust_bounds))
+    return CATALOG.say("breakdown", times=robust_bounds["breakdown"] / largest_bound(robust_bounds))
 
 
-def largest_bound(found: Mapping[str, Any]) -> float:
+def largest_bound(robust_bounds: Mapping[str, Any]) -> float:
     """Return the size of departure, in the unit of `m`, that equals the largest one seen before."""
-    return float(found["largest_before"]) if found["kind"] == "smoothness" else 1.0
+    return float(robust_bounds["largest_before"]) if robust_bounds["kind"] == "smoothness" else 1.0
 
 
 def tests(answer: DistrictAnswer) -> str:
@@ -120,21 +122,21 @@ def in_time(answer: Answer) -> str:
 def estimators(answer: Answer) -> str:
     """Say what the other estimators give, each with its interval, and where a prediction goes beyond what was seen."""
     rows = records(estimator_rows(answer))
-    told = [CATALOG.say("estimators_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
+    lines = [CATALOG.say("estimators_one", row=row, ends=(row["ci_low_pp"], row["ci_high_pp"])) for row in rows]
     others = (answer.sensitivity.covariates, answer.sensitivity.recovery)
     beyond = " ".join(item.note for item in others if item is not None and item.note)
-    return CATALOG.say("estimators", told=capital("; ".join(told)), beyond=beyond).strip()
+    return CATALOG.say("estimators", told=capital("; ".join(lines)), beyond=beyond).strip()
 
 
 def bounds(study: Study) -> str:
     """Say how far trends may depart before the answer changes, and what few years before can carry."""
     own, years = study.answer.sensitivity, study.years
     reasons = [text for text in own.not_possible if text.startswith("Robust bounds")]
-    made = own.bounds
+    bounds_of = own.bounds
     if years is not None:
-        made, reasons = (*made, *years.bounds), [*reasons, *years.bounds_refused]
+        bounds_of, reasons = (*bounds_of, *years.bounds), [*reasons, *years.bounds_refused]
     # where the outcome over many years leads the page, both have the same bounds
-    return " ".join(dict.fromkeys([*(bound_words(jsonable(item)) for item in made), *reasons]))
+    return " ".join(dict.fromkeys([*(bound_words(jsonable(item)) for item in bounds_of), *reasons]))
 
 
 def grade_conditions(study: Study) -> str:
@@ -154,12 +156,12 @@ def grade_conditions(study: Study) -> str:
 def plan(study: Study) -> str:
     """Say how this run stands to the plan of record, and how many of its rows were not planned."""
     check, count = study.plan, study.standings.groupby("standing")["rows"].sum()
-    told = "; ".join(CATALOG.say("plan_deviation", item=item) for item in check.deviations)
+    departures = "; ".join(CATALOG.say("plan_deviation", item=item) for item in check.deviations)
     names = ("as planned", "planned sensitivity", "exploratory")
     parts = ", ".join(f"{int(count.get(name, 0))} {name}" for name in names)
-    slots = {"sha256": check.plan_sha256[:12], "told": told or "none", "n": int(count.sum()), "parts": parts}
-    added = (CATALOG.say("plan_addition", item=item) for item in check.additions)
-    return "".join([CATALOG.say("plan", check=check, **slots), *added])
+    slots = {"sha256": check.plan_sha256[:12], "told": departures or "none", "n": int(count.sum()), "parts": parts}
+    additions = (CATALOG.say("plan_addition", item=item) for item in check.additions)
+    return "".join([CATALOG.say("plan", check=check, **slots), *additions])
 
 
 def choice(record: Choice) -> str:

@@ -60,10 +60,10 @@ def answer(study: StudentStudy) -> str:
 
 def _elsewhere(study: StudentStudy) -> str:
     """Say where the plan's primary outcome is answered, where it is not on this page."""
-    planned = study.answer.planned
-    if planned == "attendance" or not study.answer.leads_with_path:
+    outcome = study.answer.planned
+    if outcome == "attendance" or not study.answer.leads_with_path:
         return ""
-    return CATALOG.say("elsewhere", outcome=plain_outcome(planned))
+    return CATALOG.say("elsewhere", outcome=plain_outcome(outcome))
 
 
 def _primary(study: StudentStudy, primary: PrimaryAnswer) -> str:
@@ -86,33 +86,37 @@ def plain_outcome(outcome: str) -> str:
 
 def lottery(study: StudentStudy) -> str:
     """Say what the draw shows: of the offer, of being visited, how sure, and what was promised beforehand."""
-    drawn = study.answer.lottery
-    if drawn is None:
+    lottery_answer = study.answer.lottery
+    if lottery_answer is None:
         return CATALOG.say("lottery_none")
     return CATALOG.say(
         "lottery",
-        lead=_lottery_verdict(drawn),
-        offer=drawn.offer,
-        outcome=plain_outcome(drawn.offer.outcome),
-        promised=_promised(drawn),
-        drawn=drawn,
-        visited=dict(drawn.card)["Being visited"],
+        lead=_lottery_verdict(lottery_answer),
+        offer=lottery_answer.offer,
+        outcome=plain_outcome(lottery_answer.offer.outcome),
+        promised=_promised(lottery_answer),
+        drawn=lottery_answer,
+        visited=dict(lottery_answer.card)["Being visited"],
     )
 
 
-def _promised(drawn: LotteryAnswer) -> str:
-    question = drawn.promised.rstrip(". ")
-    if drawn.late:
-        return CATALOG.say("promised_late", drawn=drawn)
-    if not (drawn.on_record or question):
+def _promised(lottery_answer: LotteryAnswer) -> str:
+    question = lottery_answer.promised.rstrip(". ")
+    if lottery_answer.late:
+        return CATALOG.say("promised_late")
+    if not (lottery_answer.on_record or question):
         return CATALOG.say("promised_none")
-    question = question or plain_outcome(drawn.offer.outcome)
-    return CATALOG.say("promised" if drawn.on_record else "promised_told", question=question, drawn=drawn)
+    question = question or plain_outcome(lottery_answer.offer.outcome)
+    return CATALOG.say(
+        "promised" if lottery_answer.on_record else "promised_told", question=question, drawn=lottery_answer
+    )
 
 
-def _lottery_verdict(drawn: LotteryAnswer) -> str:
-    moved = "raised" if drawn.offer.estimate_pp > 0 else "lowered"
-    return CATALOG.by("lottery_verdicts", drawn.verdict.kind, moved=moved, outcome=plain_outcome(drawn.offer.outcome))
+def _lottery_verdict(lottery_answer: LotteryAnswer) -> str:
+    verb = "raised" if lottery_answer.offer.estimate_pp > 0 else "lowered"
+    return CATALOG.by(
+        "lottery_verdicts", lottery_answer.verdict.kind, moved=verb, outcome=plain_outcome(lottery_answer.offer.outcome)
+    )
 
 
 def checks(study: StudentStudy) -> str:
@@ -120,9 +124,9 @@ def checks(study: StudentStudy) -> str:
     table, main = study.answer.checks, study.answer.design().main
     if table is None or main is None:
         return CATALOG.say("checks_refused" if study.together else "checks_none")
-    made = table[table["reason"] == ""].itertuples()
-    told = [f"{row.what}: {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)})" for row in made]
-    return CATALOG.say("checks", main=main, told="; ".join(told) or CATALOG.say("checks_not_made"))
+    estimates = table[table["reason"] == ""].itertuples()
+    lines = [f"{row.what}: {points(row.estimate_pp)} ({between(row.low_pp, row.high_pp)})" for row in estimates]
+    return CATALOG.say("checks", main=main, told="; ".join(lines) or CATALOG.say("checks_not_made"))
 
 
 FEW_FOR_CHRONIC = 100
@@ -140,27 +144,27 @@ def outcomes(study: StudentStudy) -> str:
         return CATALOG.say("outcomes_unanswered" if study.together else "outcomes_elsewhere")
     primary = table[table["primary"]]
     others = table[(table["reason"] == "") & ~table["primary"]]
-    told = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
+    lines = [_outcome(row) for row in others.itertuples() if rejects(row.p_holm)]
     first = [CATALOG.say("outcomes_primary", outcome=_outcome(row)) for row in primary.itertuples()]
     if not primary.size and others.empty:
-        refused = "; ".join(f"{plain_outcome(row.outcome)}: {row.reason.rstrip('.')}" for row in table.itertuples())
-        return CATALOG.say("outcomes_refused", refused=refused)
+        reasons = "; ".join(f"{plain_outcome(row.outcome)}: {row.reason.rstrip('.')}" for row in table.itertuples())
+        return CATALOG.say("outcomes_refused", refused=reasons)
     chronic = table[(table["outcome"] == "chronic_absence") & table["n_treated"].between(1, FEW_FOR_CHRONIC)]
     few = [CATALOG.say("outcomes_few", n=n) for n in chronic["n_treated"]]
     lead = first[0] if first else CATALOG.say("outcomes_attendance")
-    return "".join([_secondary(lead, len(others), told), *few])
+    return "".join([_secondary(lead, len(others), lines), *few])
 
 
-def _secondary(first: str, n: int, told: Sequence[str]) -> str:
+def _secondary(first: str, n: int, lines: Sequence[str]) -> str:
     """Say how many secondary outcomes stand beside the primary one, and which of them moved."""
     if not n:
         return CATALOG.say("outcomes_alone", first=first)
     if n == 1:
         still = CATALOG.say("outcomes_not_moved_one")
-        moved = CATALOG.say("outcomes_moved", told=told[0]) if told else still
-        return CATALOG.say("outcomes_one", first=first, moved=moved)
-    moved = CATALOG.say("outcomes_moved", told="; ".join(told)) if told else CATALOG.say("outcomes_not_moved")
-    return CATALOG.say("outcomes", first=first, n=n, moved=moved)
+        movement = CATALOG.say("outcomes_moved", told=lines[0]) if lines else still
+        return CATALOG.say("outcomes_one", first=first, moved=movement)
+    movement = CATALOG.say("outcomes_moved", told="; ".join(lines)) if lines else CATALOG.say("outcomes_not_moved")
+    return CATALOG.say("outcomes", first=first, n=n, moved=movement)
 
 
 def _outcome(row: Any) -> str:
@@ -257,7 +261,7 @@ def _held_against(study: StudentStudy, verdict: Verdict) -> str:
 
 def leading(study: StudentStudy) -> Finding:
     """Say what a draw, or the plan's primary outcome without one, shows; as the title of the first picture."""
-    main, verdict, drawn = study.answer.leading, study.verdict, study.answer.lottery is not None
+    main, verdict, by_lot = study.answer.leading, study.verdict, study.answer.lottery is not None
     if main is None or verdict is None:
         return effect(study)
     return CATALOG.finding(
@@ -265,8 +269,8 @@ def leading(study: StudentStudy) -> Finding:
         main.estimate_pp,
         _ends(main),
         outcome=capital(plain_outcome(main.outcome)),
-        who="students who were offered visits by lot" if drawn else "visited students",
-        compared="students who waited" if drawn else "like students",
+        who="students who were offered visits by lot" if by_lot else "visited students",
+        compared="students who waited" if by_lot else "like students",
         unclear="" if verdict.clear else CATALOG.by("leading_refused", verdict.kind, CATALOG.say("unclear")),
         main=main,
     )
@@ -274,12 +278,14 @@ def leading(study: StudentStudy) -> Finding:
 
 def picked(study: StudentStudy) -> Finding:
     """Say what those who were referred had missed, and how many of the others had missed as much."""
-    rule, found = study.answer.rule, referral_rule(study)
+    rule, sentence = study.answer.rule, referral_rule(study)
     if rule is None or not rule.referred or not rule.found:
-        return CATALOG.finding("picked_none", found=found)
+        return CATALOG.finding("picked_none", found=sentence)
     who = CATALOG.say("picked_nearly_all" if rule.nearly_all else "picked_share", share=rule.caught)
     who = CATALOG.say("picked_everyone") if rule.caught == 1 else who
-    return CATALOG.finding("picked", who=who, rule=rule, window=WORDS[rule.window], funnel=funnel(study), found=found)
+    return CATALOG.finding(
+        "picked", who=who, rule=rule, window=WORDS[rule.window], funnel=funnel(study), found=sentence
+    )
 
 
 def funnel(study: StudentStudy) -> str:
@@ -287,8 +293,8 @@ def funnel(study: StudentStudy) -> str:
     steps = dict(zip(study.funnel["step"], study.funnel["students"], strict=True))
     if np.isnan(steps["visited"]) or np.isnan(steps["referred"]):
         return CATALOG.say("funnel_hidden")
-    referred, met = steps["referred"] / steps["enrolled"], steps["visited"] / steps["referred"]
-    return CATALOG.say("funnel", steps=steps, referred=referred, met=met)
+    share_referred, met = steps["referred"] / steps["enrolled"], steps["visited"] / steps["referred"]
+    return CATALOG.say("funnel", steps=steps, referred=share_referred, met=met)
 
 
 def referral_rule(study: StudentStudy) -> str:
@@ -300,9 +306,9 @@ def referral_rule(study: StudentStudy) -> str:
         return NO_REFERRAL
     if not rule.found:
         return CATALOG.say("rule_none")
-    left = CATALOG.say("rule_overlap" if rule.leaves_overlap else "rule_no_overlap")
+    overlap = CATALOG.say("rule_overlap" if rule.leaves_overlap else "rule_no_overlap")
     over = CATALOG.say("rule_over") if rule.nearly_all else ""
-    return CATALOG.say("rule", words=rule.words(), rule=rule, left=left, over=over)
+    return CATALOG.say("rule", words=rule.words(), rule=rule, left=overlap, over=over)
 
 
 def rebound(study: StudentStudy) -> Finding:
@@ -310,9 +316,9 @@ def rebound(study: StudentStudy) -> Finding:
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
         return CATALOG.finding("rebound_none")
-    moved = _moved(placebo)
+    way = _direction_of(placebo)
     return CATALOG.finding(
-        "rebound_rise" if moved == "rise" else "rebound_fall" if moved == "fall" else "rebound_unclear",
+        "rebound_rise" if way == "rise" else "rebound_fall" if way == "fall" else "rebound_unclear",
         placebo.estimate_pp,
         _ends(placebo),
         placebo=placebo,
@@ -370,38 +376,38 @@ def bounds(study: StudentStudy) -> Finding:
     else:
         title = CATALOG.say("bounds_hold_until", breakdown=sets.breakdown)
     robust = sets.table.iloc[-1]
-    broken = breakdown_words({**jsonable(sets), "kind": "relative_magnitudes"})
+    breakdown = breakdown_words({**jsonable(sets), "kind": "relative_magnitudes"})
     inside = between(robust["low_pp"], robust["high_pp"])
-    return CATALOG.finding("bounds", title=title, sets=sets, study=study, inside=inside, broken=broken)
+    return CATALOG.finding("bounds", title=title, sets=sets, study=study, inside=inside, broken=breakdown)
 
 
 def designs(study: StudentStudy) -> Finding:
     """Say which designs find an effect where nobody was visited."""
-    judged = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
-    if not judged:
+    designs_with_test = [item for item in study.answer.designs if item.main is not None and item.placebo is not None]
+    if not designs_with_test:
         return CATALOG.finding("designs_none")
-    passed = [design_label(item.name) for item in judged if _includes_zero(item.placebo)]
-    biggest = max(judged, key=_off)
+    labels = [design_label(item.name) for item in designs_with_test if _includes_zero(item.placebo)]
+    biggest = max(designs_with_test, key=_off)
     farthest = {"label": design_label(biggest.name), "placebo": _value(biggest.placebo), "main": _value(biggest.main)}
     return CATALOG.finding(
         "designs",
-        title=CATALOG.say("designs_off_one", would="would not" if passed else "would")
-        if len(judged) == 1
-        else CATALOG.say("designs_off", off=len(judged) - len(passed), n=len(judged)),
-        passed="; ".join(passed) or "none",
-        farthest=CATALOG.by("designs_farthest", _moved(biggest.placebo), **farthest),
+        title=CATALOG.say("designs_off_one", would="would not" if labels else "would")
+        if len(designs_with_test) == 1
+        else CATALOG.say("designs_off", off=len(designs_with_test) - len(labels), n=len(designs_with_test)),
+        passed="; ".join(labels) or "none",
+        farthest=CATALOG.by("designs_farthest", _direction_of(biggest.placebo), **farthest),
         control=_control_words(study.answer.control),
     )
 
 
 def _off(item: DesignAnswer) -> tuple[bool, float]:
     """Return how far a design is off where nobody was visited; what chance alone may be comes last."""
-    found = item.placebo
-    return (False, 0.0) if found is None else (not _includes_zero(found), abs(found.estimate_pp))
+    placebo = item.placebo
+    return (False, 0.0) if placebo is None else (not _includes_zero(placebo), abs(placebo.estimate_pp))
 
 
-def _moved(found: Estimate | None) -> str:
-    return "unclear" if found is None else direction(found.estimate_pp, found.ci_low_pp, found.ci_high_pp)
+def _direction_of(estimate: Estimate | None) -> str:
+    return "unclear" if estimate is None else direction(estimate.estimate_pp, estimate.ci_low_pp, estimate.ci_high_pp)
 
 
 def paths(study: StudentStudy) -> Finding:
@@ -431,8 +437,8 @@ def published(study: StudentStudy) -> Finding:
         return CATALOG.finding("published", above=capital(above), truth=truth(study))
     inside = study.truth[study.truth["event_time"].isin(bands.index)]
     band = bands.loc[inside["event_time"]]
-    held = inside["effect_pp"].between(band["low_sup_pp"].to_numpy(), band["high_sup_pp"].to_numpy()).all()
-    head = CATALOG.say("published_inside" if held else "published_outside")
+    is_inside = inside["effect_pp"].between(band["low_sup_pp"].to_numpy(), band["high_sup_pp"].to_numpy()).all()
+    head = CATALOG.say("published_inside" if is_inside else "published_outside")
     return CATALOG.finding("published_truth", head=head, above=above, truth=truth(study))
 
 
@@ -460,11 +466,11 @@ def refused(study: StudentStudy) -> str:
 
 def parts(study: StudentStudy) -> str:
     """Say the exploratory splits, and what was given."""
-    shown = study.answer.parts.dropna(subset=["estimate_pp"])
-    told = [CATALOG.say("parts_one", row=row, ends=(row["low_pp"], row["high_pp"])) for row in shown.to_dict("records")]
-    hidden = len(study.answer.parts) - len(shown)
+    rows = study.answer.parts.dropna(subset=["estimate_pp"])
+    lines = [CATALOG.say("parts_one", row=row, ends=(row["low_pp"], row["high_pp"])) for row in rows.to_dict("records")]
+    hidden = len(study.answer.parts) - len(rows)
     tail = CATALOG.say("parts_hidden", n=hidden) if hidden else ""
-    return CATALOG.say("parts", told="; ".join(told) or CATALOG.say("parts_none"), hidden=tail)
+    return CATALOG.say("parts", told="; ".join(lines) or CATALOG.say("parts_none"), hidden=tail)
 
 
 def supports(study: StudentStudy) -> str:

@@ -76,8 +76,8 @@ def ladder(answer: Answer) -> Finding:
     """Say whether changing one choice at a time changes what the interval says of zero."""
     rows, main = ladder_rows(answer), answer.main
     others = rows[~rows["block"].isin([MAIN, TESTS, BEFORE])]
-    clear, changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
-    flips = len(others) - changed if clear else changed
+    clear, n_changed = bool(excludes_zero(rows).iloc[0]), int(excludes_zero(others).sum())
+    flips = len(others) - n_changed if clear else n_changed
     slots = {"what": "include" if clear else "exclude", "flips": flips, "n": len(others)}
     if others.empty:
         return CATALOG.finding("only", main.estimate_pp)
@@ -96,11 +96,11 @@ def ladder(answer: Answer) -> Finding:
 
 
 def _before(rows: pd.DataFrame) -> str:
-    told = [
+    lines = [
         CATALOG.say("before_one", row=row, ends=(row["low_pp"], row["high_pp"]))
         for row in records(rows[rows["block"] == BEFORE])
     ]
-    return CATALOG.say("before", told="; ".join(told)) if told else ""
+    return CATALOG.say("before", told="; ".join(lines)) if lines else ""
 
 
 def specifications(curve: pd.DataFrame, outcome: str) -> Finding:
@@ -115,7 +115,7 @@ def specifications(curve: pd.DataFrame, outcome: str) -> Finding:
     """
     clear = curve[excludes_zero(curve)]
     fair = int(clear["fair_before"].astype(bool).sum())
-    groups, shown = clear["comparison"].unique(), curve["estimate_pp"]
+    groups, estimates = clear["comparison"].unique(), curve["estimate_pp"]
     counts: dict[str, Any] = {"n": len(curve), "clear": len(clear), "fair": fair}
     counts["where"] = CATALOG.say("specifications_where", name=comparison_short(groups[0])) if len(groups) == 1 else ""
     if clear.empty or fair:
@@ -124,11 +124,11 @@ def specifications(curve: pd.DataFrame, outcome: str) -> Finding:
         title = CATALOG.say("specifications_one" if len(clear) == 1 else "specifications_fail", **counts)
     return CATALOG.finding(
         "specifications",
-        float(shown.median()),
+        float(estimates.median()),
         title=title,
-        above=int((shown > 0).sum()),
-        below=int((shown < 0).sum()),
-        median=float(np.median(shown)),
+        above=int((estimates > 0).sum()),
+        below=int((estimates < 0).sum()),
+        median=float(np.median(estimates)),
         outcome=outcome,
-        spread=(shown.min(), shown.max()),
+        spread=(estimates.min(), estimates.max()),
     )

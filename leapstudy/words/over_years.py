@@ -35,9 +35,9 @@ def comparison_side(answer: OverYears) -> str:
 def over_years(answer: OverYears) -> Finding:
     """Say how the difference since the last year before the program moved, on both scales, since they can disagree."""
     levels = answer.levels[answer.levels["group"] == "treated"].set_index("year")["percent"]
-    moved = "rose" if levels[answer.after[-1]] >= levels[answer.before[-1]] else "fell"
+    verb = "rose" if levels[answer.after[-1]] >= levels[answer.before[-1]] else "fell"
     tables = (study.table[study.table["event_time"] >= 0] for study in (answer.points, answer.odds))
-    in_points, in_odds = (_more(table["estimate_pp"].tolist(), moved) for table in tables)
+    in_points, in_odds = (_more(table["estimate_pp"].tolist(), verb) for table in tables)
     if in_points == in_odds:
         how = CATALOG.say("alike", points=in_points)
     else:
@@ -49,7 +49,7 @@ def over_years(answer: OverYears) -> Finding:
         "finding",
         last.estimate_pp,
         _ends(last),
-        moved=moved,
+        moved=verb,
         how=how,
         tail=CATALOG.by("tails", tail),
         detail=" ".join(_parts(answer)),
@@ -98,12 +98,12 @@ def in_short(answer: OverYears) -> str:
     return CATALOG.say("in_short", changes=changes, verdict=verdict, **_sides(answer))
 
 
-def _more(values: list[float], moved: str) -> str:
+def _more(values: list[float], verb: str) -> str:
     """Return ``more``, ``less`` or ``as much`` by the sign of all later years; a fall of more is a lower value."""
     up = sum(value > 0 for value in values)
     if 0 < up < len(values):
         return CATALOG.say("mixed")
-    return "more" if (up > 0) == (moved == "rose") else "less"
+    return "more" if (up > 0) == (verb == "rose") else "less"
 
 
 def _year(answer: OverYears, row: Estimate) -> str:
@@ -113,12 +113,12 @@ def _year(answer: OverYears, row: Estimate) -> str:
 
 
 def _without_flagged(answer: OverYears) -> str:
-    told = []
+    sentences = []
     for row, odds in zip(*(_of_scale(answer.unflagged, scale) for scale in SCALES), strict=True):
         factors = [math.exp(value) for value in (odds.estimate, odds.low, odds.high)]
         slots = {"names": flagged_names(answer, row.year), "row": row, "ends": (row.low, row.high), "odds": factors}
-        told.append(CATALOG.say("without_flagged", **slots))
-    return "".join(told)
+        sentences.append(CATALOG.say("without_flagged", **slots))
+    return "".join(sentences)
 
 
 def _of_scale(unflagged: pd.DataFrame, scale: str) -> Iterable[Any]:
@@ -145,8 +145,8 @@ def flagged_headline(answer: OverYears) -> Finding | None:
     if not answer.headline_without:
         return None
     rows = answer.headline_without
-    told = "; ".join(CATALOG.say("headline_without", row=row, ends=(row.ci_low_pp, row.ci_high_pp)) for row in rows)
-    return CATALOG.finding("flagged_headline", told=told)
+    lines = "; ".join(CATALOG.say("headline_without", row=row, ends=(row.ci_low_pp, row.ci_high_pp)) for row in rows)
+    return CATALOG.finding("flagged_headline", told=lines)
 
 
 def flagged_district(answer: OverYears) -> Finding | None:
@@ -154,8 +154,8 @@ def flagged_district(answer: OverYears) -> Finding | None:
     own = answer.flags[answer.flags["unit"] == answer.code]
     if own.empty:
         return None
-    told = "; ".join(CATALOG.say("flag", row=row) for row in own.itertuples())
-    return CATALOG.finding("flagged_district", name=answer.name, told=told)
+    flags = "; ".join(CATALOG.say("flag", row=row) for row in own.itertuples())
+    return CATALOG.finding("flagged_district", name=answer.name, told=flags)
 
 
 def synthetic(answer: OverYears) -> Finding | None:
@@ -184,8 +184,8 @@ def synthetic(answer: OverYears) -> Finding | None:
 def told(answer: OverYears | None) -> str:
     """Return every sentence of a page, a paragraph a year: the finding, and what flagged figures do to the answer."""
     if answer is None:
-        declared = any(outcome.long for outcome in study_names().state.outcomes.values())
-        return CATALOG.say("unformed" if declared else "undeclared")
+        has_long = any(outcome.long for outcome in study_names().state.outcomes.values())
+        return CATALOG.say("unformed" if has_long else "undeclared")
     first, others = over_years(answer), (synthetic(answer), flagged_headline(answer), flagged_district(answer))
     since, *rest = _parts(answer)
     return "\n\n".join([f"{first.title}. {since}", *rest, *(str(finding) for finding in others if finding is not None)])

@@ -104,17 +104,17 @@ def _begins(text: str, word: str) -> bool:
 def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
     """Return the plain page of a result."""
     say = words_for(reading, lang)
-    found = reading.verdict.kind
+    verdict = reading.verdict.kind
     parts = {
         "question": _question(reading, say),
-        "answer": _answer(reading, found, say),
+        "answer": _answer(reading, verdict, say),
         "chart": (),
         "days": _days(reading, say),
-        "sure": _sure(reading, found, say),
-        "overturn": _overturn(reading, found, say),
-        "cost": _cost(reading, found, say),
-        "grade": _grade(reading, found, say),
-        "unsaid": _unsaid(reading, found, say),
+        "sure": _sure(reading, verdict, say),
+        "overturn": _overturn(reading, verdict, say),
+        "cost": _cost(reading, verdict, say),
+        "grade": _grade(reading, verdict, say),
+        "unsaid": _unsaid(reading, verdict, say),
     }
     sections = tuple(Section(key, say[f"h_{key}"], sentences) for key, sentences in parts.items())
     return PlainPage(lang, title(reading, lang), say["note"], sections)
@@ -214,8 +214,8 @@ def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
     text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
     sizes = {"n_treated": reading.n_treated, "n_comparison": reading.n_comparison}
-    asked = text.format(name=place_words(reading, say), group=group, **sizes)
-    return (asked, say["drawn_units"]) if reading.drawn else (asked,)
+    sentence = text.format(name=place_words(reading, say), group=group, **sizes)
+    return (sentence, say["drawn_units"]) if reading.drawn else (sentence,)
 
 
 def group_words(reading: Reading, say: dict[str, str]) -> str:
@@ -229,11 +229,11 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
     return say["group_custom"]
 
 
-def _answer(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    effect = _gain(reading) if found == "positive" else reading.effect
+def _answer(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    effect = _gain(reading) if verdict == "positive" else reading.effect
     low, high = ("" if end is None else number(end) for end in (effect.low, effect.high))
     suffix = "lottery" if reading.draw else "drawn" if reading.drawn else reading.track
-    sentence = say.get(f"answer_{found}_{suffix}", say[f"answer_{found}"]).format(
+    sentence = say.get(f"answer_{verdict}_{suffix}", say[f"answer_{verdict}"]).format(
         promised=_promised(reading, say),
         n_treated=reading.n_treated,
         n_comparison=reading.n_comparison,
@@ -305,9 +305,9 @@ def _days(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     )
 
 
-def _sure(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    if found in ("failed_placebo", "selection", "placebo", "cannot_test"):
-        return (_before_words(reading, found, say),)
+def _sure(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if verdict in ("failed_placebo", "selection", "placebo", "cannot_test"):
+        return (_before_words(reading, verdict, say),)
     chance = say["sure_unknown"]
     if reading.together_failed:
         chance = say["sure_together_failed"]
@@ -327,17 +327,17 @@ def _tests(reading: Reading, say: dict[str, str]) -> Iterator[str]:
             yield text.format(value=points(span.value), range=range_words(span, say, 2))
 
 
-def _before_words(reading: Reading, found: Kind, say: dict[str, str]) -> str:
+def _before_words(reading: Reading, verdict: Kind, say: dict[str, str]) -> str:
     """Say why nothing can be said however large the estimate: what earlier years show, or that no test could reject."""
     placebo, control = reading.placebo, reading.control
     if reading.draw and placebo is not None:
         return say["sure_failed_placebo_lottery"].format(
             placebo=points(placebo.value), range=range_words(placebo, say, 2)
         )
-    if control is not None and (found == "selection" or not control.includes_zero):
+    if control is not None and (verdict == "selection" or not control.includes_zero):
         return say["sure_control"].format(control=points(control.value), range=range_words(control, say, 2))
-    if found != "failed_placebo":
-        return say[f"sure_{found}"]
+    if verdict != "failed_placebo":
+        return say[f"sure_{verdict}"]
     if placebo is None or (placebo.includes_zero and placebo.bounded):
         return say["sure_failed_trend"]
     key = "sure_failed_range" if placebo.bounded else "sure_failed"
@@ -355,17 +355,17 @@ def chance_words(probability: float, say: dict[str, str]) -> str:
     return say["chance_high"]
 
 
-def _overturn(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+def _overturn(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ...]:
     effect = _gain(reading)
-    key = f"overturn_{found}_lottery" if reading.draw else f"overturn_{found}"
-    settle = () if reading.draw or reading.drawn or found == "placebo" else (say["overturn_settle"],)
-    if reading.draw and reading.draw.late and found in ("positive", "negative"):
+    key = f"overturn_{verdict}_lottery" if reading.draw else f"overturn_{verdict}"
+    settle = () if reading.draw or reading.drawn or verdict == "placebo" else (say["overturn_settle"],)
+    if reading.draw and reading.draw.late and verdict in ("positive", "negative"):
         return (say["overturn_late"],)
-    if found in ("failed_placebo", "selection", "placebo"):
+    if verdict in ("failed_placebo", "selection", "placebo"):
         return (say.get(f"{key}_{reading.track}", say[key]), *settle)
-    if found == "positive" and effect.low is not None:
+    if verdict == "positive" and effect.low is not None:
         return (say[key].format(bound=number(effect.low)), *settle)
-    if found == "negative" and effect.high is not None:
+    if verdict == "negative" and effect.high is not None:
         return (say[key].format(bound=number(-effect.high)), *settle)
     return (*_power_words(reading, say), *settle)
 
@@ -389,16 +389,16 @@ def _power_words(reading: Reading, say: dict[str, str]) -> list[str]:
     return sentences
 
 
-def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
+def _cost(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ...]:
     if not reading.in_days:
         return (say["cost_no_days"],)
-    if f"cost_{found}" in say:
-        return (say[f"cost_{found}"],)
+    if f"cost_{verdict}" in say:
+        return (say[f"cost_{verdict}"],)
     if reading.of_part:
         return (say["cost_part"],)
     if reading.effect.includes_zero:
         return (say["cost_refused"],)
-    if found == "negative":
+    if verdict == "negative":
         return (say["cost_none_gained"],)
     cost = reading.dollars_per_day
     if cost is None or cost.low is None or cost.high is None:
@@ -407,32 +407,32 @@ def _cost(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]
     return (say["cost_given"].format(value=value, low=low, high=high),)
 
 
-def _grade(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    if found == "placebo" or not reading.tier:
+def _grade(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if verdict == "placebo" or not reading.tier:
         return (say["grade_unknown"],)
-    return say["grade"].format(tier=say[f"tier_{reading.tier}"]), say[_why(reading, found)]
+    return say["grade"].format(tier=say[f"tier_{reading.tier}"]), say[_why(reading, verdict)]
 
 
-def _why(reading: Reading, found: Kind) -> str:
-    if found == "failed_placebo":
+def _why(reading: Reading, verdict: Kind) -> str:
+    if verdict == "failed_placebo":
         return "why_failed"
     if reading.single:
         return "why_single"
     if reading.track == "students":
         return ("why_late" if reading.draw.late else "why_lottery") if reading.draw else "why_students"
-    if reading.drawn and found == "positive":
+    if reading.drawn and verdict == "positive":
         return "why_drawn"
-    if found != "positive":
-        return "why_negative" if found == "negative" else "why_null"
+    if verdict != "positive":
+        return "why_negative" if verdict == "negative" else "why_null"
     return {"eligible": "why_eligible", "eligible if adjusted": "why_adjust"}.get(reading.eligible, "why_not_eligible")
 
 
-def _unsaid(reading: Reading, found: Kind, say: dict[str, str]) -> tuple[str, ...]:
-    if found == "placebo":
+def _unsaid(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ...]:
+    if verdict == "placebo":
         return (say["unsaid_placebo"],)
     if reading.draw:
         return say["unsaid_lottery"], say["unsaid_direct"]
-    if reading.drawn and found in ("positive", "negative"):
+    if reading.drawn and verdict in ("positive", "negative"):
         return say["unsaid_drawn"], say["unsaid_students"]
-    first = say["unsaid_clear" if found in ("positive", "negative") else "unsaid_null"]
+    first = say["unsaid_clear" if verdict in ("positive", "negative") else "unsaid_null"]
     return first, say["unsaid_direct" if reading.track == "students" else "unsaid_students"]

@@ -192,16 +192,16 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     BadInput
         If the result has no main estimate: no page could say anything.
     """
-    blocks, district, made = (result.get(name) or {} for name in ("blocks", "district", "made"))
+    blocks, district, record = (result.get(name) or {} for name in ("blocks", "district", "made"))
     placebo = _placebo(result, main := _main(result))
-    verdict, implied = _verdict(blocks, main, placebo), _implied(blocks)
+    verdict, effects = _verdict(blocks, main, placebo), _implied(blocks)
     return Reading(
         slug=str(district.get("slug", "")),
         name=short(str(district.get("name", main["district"]))),
         code=str(main["district_code"]),
         track=str(main["track"]),
-        simulated=bool(made.get("simulated")),
-        source=str(made.get("source") or ""),
+        simulated=bool(record.get("simulated")),
+        source=str(record.get("source") or ""),
         effect=Span(verdict.estimate_pp, verdict.low_pp, verdict.high_pp),
         verdict=verdict,
         n_treated=int(main["n_treated"]),
@@ -216,9 +216,9 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         half=at(blocks, "answer", "detectable", "half_pp"),
         never_detects=_never_detects(blocks),
         excluded=int(evidence_at(blocks, "power", "excluded") or 0),
-        n_published=len(implied),
+        n_published=len(effects),
         coverage=evidence_at(blocks, "power", "coverage"),
-        implied=(min(implied), max(implied)) if implied else None,
+        implied=(min(effects), max(effects)) if effects else None,
         dollars_per_day=_dollars_per_day(blocks),
         days_refusal=str(evidence_at(blocks, "cost", "visited_refusal") or ""),
         tier=_tier(evidence_at(blocks, "essa")),
@@ -234,8 +234,8 @@ def read_result(result: Mapping[str, Any]) -> Reading:
 def _as_asked(result: Mapping[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was asked: of whom, of what, in which years, on which scale and with which weights."""
     usual = {"scale": "points", "weights": "equal"}
-    chosen = {name: str(at(result, "params", name) or value) for name, value in usual.items()}
-    return chosen | {name: str(main[name]) for name in ("comparison", "edition", "outcome", "pre", "post")}
+    choices = {name: str(at(result, "params", name) or value) for name, value in usual.items()}
+    return choices | {name: str(main[name]) for name in ("comparison", "edition", "outcome", "pre", "post")}
 
 
 def at(tree: Any, *path: str) -> Any:
@@ -249,8 +249,8 @@ def at(tree: Any, *path: str) -> Any:
 
 def evidence_at(blocks: Mapping[str, Any], *path: str) -> Any:
     """Return a part of the evidence room's work, which may stand in one block or in several."""
-    found = at(blocks, *path)
-    return found if found is not None else at(blocks, "evidence", *path)
+    value = at(blocks, *path)
+    return value if value is not None else at(blocks, "evidence", *path)
 
 
 def has_answer(result: Mapping[str, Any]) -> bool:
@@ -299,8 +299,8 @@ def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _planned(blocks: Mapping[str, Any], leading: str) -> str:
-    planned = str(at(blocks, "answer", "planned") or "")
-    return "" if leading.startswith(planned) else planned
+    outcome = str(at(blocks, "answer", "planned") or "")
+    return "" if leading.startswith(outcome) else outcome
 
 
 def _control(blocks: Mapping[str, Any]) -> Span | None:

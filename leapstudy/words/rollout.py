@@ -93,8 +93,8 @@ def recommendation(design: Design) -> Finding:
 
 def false_alarms(item: Scenario) -> str:
     """Return how often the planned test sees an effect where there is none."""
-    told = CATALOG.say("alarms", dealt=item.dealt, n=len(item.dealt.estimates))
-    return told + (CATALOG.say("alarms_many") if item.dealt.false_positive_t > 0.08 else "")
+    sentence = CATALOG.say("alarms", dealt=item.dealt, n=len(item.dealt.estimates))
+    return sentence + (CATALOG.say("alarms_many") if item.dealt.false_positive_t > 0.08 else "")
 
 
 def why_by_lot(design: Design) -> Finding:
@@ -130,5 +130,5 @@ def starts_written(file: str, name: str, n: int, later: int) -> str:
     if not n:
         return wait
     nouns = study_names().state.unit.noun
-    told = CATALOG.say("starts", file=file, name=name, n=n, several=nouns["en"][1], varias=nouns["es"][1])
-    return f"{told}\n{wait}".strip()
+    sentence = CATALOG.say("starts", file=file, name=name, n=n, several=nouns["en"][1], varias=nouns["es"][1])
+    return f"{sentence}\n{wait}".strip()

@@ -22,9 +22,9 @@ def shipped_preload() -> list[str]:
 
 def offer() -> None:
     """Let Jupyter in this process (and in those it starts) find the kernel, by its data path."""
-    there = os.environ.get("JUPYTER_PATH", "")
-    if str(SHARE) not in there.split(os.pathsep):
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(SHARE), there]))
+    search_path = os.environ.get("JUPYTER_PATH", "")
+    if str(SHARE) not in search_path.split(os.pathsep):
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(SHARE), search_path]))
 
 
 def offer_for_lab() -> None:

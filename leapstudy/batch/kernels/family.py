@@ -20,10 +20,10 @@ def end_group(pid: int) -> None:
 
 def end_marked(mark: str) -> None:
     """End every process of this user whose mark begins with `mark`; only Linux tells which these are."""
-    wanted = f"{MARK}={mark}".encode()
+    entry = f"{MARK}={mark}".encode()
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(part.startswith(wanted) for part in (place / "environ").read_bytes().split(b"\0")):
+            if any(part.startswith(entry) for part in (place / "environ").read_bytes().split(b"\0")):
                 os.kill(int(place.name), signal.SIGKILL)
 
 

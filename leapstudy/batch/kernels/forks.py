@@ -110,10 +110,10 @@ class Template:
 
     def fork(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str | None) -> ForkedProcess | None:
         """Return a new kernel, or None where the template cannot give one."""
-        wanted = {**env, "MPLBACKEND": env.get("MPLBACKEND", INLINE)}
-        if at_import(wanted) != self.environment or package_stamp() != self.package:
+        variables = {**env, "MPLBACKEND": env.get("MPLBACKEND", INLINE)}
+        if at_import(variables) != self.environment or package_stamp() != self.package:
             return None
-        request = json.dumps({"arguments": list(arguments), "env": wanted, "cwd": cwd})
+        request = json.dumps({"arguments": list(arguments), "env": variables, "cwd": cwd})
         with self.lock:
             try:
                 if not self.ready:
@@ -145,10 +145,10 @@ def template(preload: Sequence[str]) -> Template | None:
         return None
     key = tuple(preload)
     with _making:
-        found = _templates.get(key)
-        if found is None or found.process.poll() is not None:
-            found = _templates[key] = Template(key)
-        return found
+        process_template = _templates.get(key)
+        if process_template is None or process_template.process.poll() is not None:
+            process_template = _templates[key] = Template(key)
+        return process_template
 
 
 @atexit.register

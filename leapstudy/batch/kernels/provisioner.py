@@ -35,12 +35,12 @@ class WarmProvisioner(LocalProvisioner):
         """Start the kernel and return how to connect to it."""
         env = dict(kwargs.pop("env", None) or os.environ)
         # in a thread: the first request waits for the template's imports, and JupyterLab has other things to do
-        forked = await asyncio.to_thread(self._fork, cmd, env, kwargs.get("cwd"))
-        if not forked:
+        child = await asyncio.to_thread(self._fork, cmd, env, kwargs.get("cwd"))
+        if not child:
             self.mark = uuid4().hex
             return await super().launch_kernel(cmd, env={**env, MARK: self.mark}, **kwargs)
         # it has the part of Popen that the provisioner uses
-        self.process, self.pid, self.pgid = cast(Popen, forked), forked.pid, forked.pid
+        self.process, self.pid, self.pgid = cast(Popen, child), child.pid, child.pid
         return self.connection_info
 
     def _fork(self, cmd: list[str], env: dict[str, str], cwd: str | None) -> Any:
@@ -75,5 +75,5 @@ def is_this_python(command: str, env: dict[str, str]) -> bool:
     place = shutil.which(command, path=env.get("PATH"))
     if place is None:
         return False
-    named, own = Path(place).absolute(), Path(sys.executable).absolute()
-    return named == own or (named.parent == own.parent and named.resolve() == own.resolve())
+    interpreter, own = Path(place).absolute(), Path(sys.executable).absolute()
+    return interpreter == own or (interpreter.parent == own.parent and interpreter.resolve() == own.resolve())

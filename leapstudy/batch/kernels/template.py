@@ -36,11 +36,11 @@ def preload(names: list[str]) -> None:
     """Import what is there, and call what stands after a colon; what fails is left to the notebook to tell."""
     gc.disable()  # nothing of an import is garbage, and looking for it takes a sixth of the time
     for name in names:
-        module, _, called = name.partition(":")
+        module, _, function = name.partition(":")
         with suppress(Exception):
-            loaded = importlib.import_module(module)
-            if called:
-                getattr(loaded, called)()
+            imported = importlib.import_module(module)
+            if function:
+                getattr(imported, function)()
     if "pandas" in sys.modules:
         # pandas asks at its import whether it is in a notebook, and would take the template for a terminal
         # a study's frames are small: as Python's own, their names are looked up in half the time that Arrow takes
@@ -127,13 +127,13 @@ def serve(channel: socket.socket, mark: str) -> None:
 @contextmanager
 def ending_with(channel: socket.socket) -> Iterator[None]:
     """End at once when the owner dies while the block runs: imports take seconds, and on a busy machine a minute."""
-    done, gone = Event(), select.poll()
-    gone.register(channel, 0)  # a peer that hangs up is told of unasked
+    finish, poll = Event(), select.poll()
+    poll.register(channel, 0)  # a peer that hangs up is told of unasked
 
     def watch() -> None:
         """End when the other side has hung up."""
-        while not done.is_set():
-            if gone.poll(20):
+        while not finish.is_set():
+            if poll.poll(20):
                 os._exit(0)
 
     watching = Thread(target=watch, daemon=True)
@@ -141,7 +141,7 @@ def ending_with(channel: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
-        done.set()
+        finish.set()
         watching.join()  # a process that is forked has one thread
 
 

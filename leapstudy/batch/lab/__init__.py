@@ -40,8 +40,8 @@ def lab_command(extra: Sequence[str] = (), notebook: str = "") -> list[str]:
 
 def lab_environment(base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment with the workspace's settings after the person's own, which keep the last word."""
-    there = base.get("JUPYTER_CONFIG_PATH", "")
-    return {**base, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [there, str(SETTINGS)]))}
+    search_path = base.get("JUPYTER_CONFIG_PATH", "")
+    return {**base, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [search_path, str(SETTINGS)]))}
 
 
 def own_notebook(run: Run) -> tuple[Path, bool]:

@@ -109,7 +109,7 @@ class AttGtResult(Result):
     def _facts(self) -> list[tuple[str, str]]:
         overall = [(f"Mean by {kind}", self.averages[kind].iloc[-1]) for kind in ("event", "group", "calendar")]
         rows = [("Simple average", self.overall), *overall]
-        averages = [
+        average_lines = [
             (
                 label,
                 f"{number(row['estimate'], digits_of(row['estimate']))} ({uncertainty(row['low'], row['high'], None)})",
@@ -118,7 +118,7 @@ class AttGtResult(Result):
         ]
         dealt = [] if missing(self.p_permutation) else [("Permutation", p_words(self.p_permutation))]
         return [
-            *averages,
+            *average_lines,
             *dealt,
             ("Compared with", f"{self.control}; base: {self.base}"),
             ("Errors", f"{self.clustering}, t({self.df:.0f})"),

@@ -131,13 +131,13 @@ def rollout(
     cells = cells_of(outcome, start, groups, event_time)
     offered = np.arange(outcome.shape[1]) >= np.asarray(start)[:, None]
     scores = scores_of(cells, outcome, offered.astype(float))
-    moments, exact = redrawn_moments(scores, cells.of, groups, seed, most, cells.first)
-    if moments.covariance[0, 0, 0] < TIE:
+    deals, exact = redrawn_moments(scores, cells.of, groups, seed, most, cells.first)
+    if deals.covariance[0, 0, 0] < TIE:
         raise BadInput("The outcome does not vary within any cell, so that nothing can be said of chance.")
-    estimate, se, beta = (float(item[0]) for item in adjusted(*_less(moments, 0.0), adjustment))
-    df = float(welch(moments, np.array([[1.0, -beta, 0.0, 0.0]]))[0])
+    estimate, se, beta = (float(item[0]) for item in adjusted(*_less(deals, 0.0), adjustment))
+    df = float(welch(deals, np.array([[1.0, -beta, 0.0, 0.0]]))[0])
     reach = t_critical(df) * se
-    low, high = (_end(moments, estimate, side * se, adjustment) for side in (-1, 1))
+    low, high = (_end(deals, estimate, side * se, adjustment) for side in (-1, 1))
     return Rollout(
         estimate=estimate,
         se=se,
@@ -145,10 +145,10 @@ def rollout(
         low=estimate - reach,
         high=estimate + reach,
         beta=beta,
-        unadjusted=float(moments.totals[0, 0]),
-        unadjusted_se=float(np.sqrt(moments.covariance[0, 0, 0])),
-        p_value=_p_value(moments, 0.0, adjustment),
-        p_floor=1 / len(moments.totals),
+        unadjusted=float(deals.totals[0, 0]),
+        unadjusted_se=float(np.sqrt(deals.covariance[0, 0, 0])),
+        p_value=_p_value(deals, 0.0, adjustment),
+        p_floor=1 / len(deals.totals),
         exact=exact,
         redraw_low=low,
         redraw_high=high,
@@ -219,9 +219,9 @@ def scores_of(cells: Cells, *variables: np.ndarray) -> np.ndarray:
     )
 
 
-def _less(moments: Moments, tau: float) -> tuple[np.ndarray, np.ndarray]:
+def _less(deals: Moments, tau: float) -> tuple[np.ndarray, np.ndarray]:
     """Return totals and covariance of ``outcome - tau * offered``, from those of outcome and offered."""
-    totals, c = moments.totals, moments.covariance
+    totals, c = deals.totals, deals.covariance
     return (
         totals[:, :2] - tau * totals[:, 2:],
         c[:, :2, :2] - tau * (c[:, :2, 2:] + c[:, 2:, :2]) + tau**2 * c[:, 2:, 2:],
@@ -244,22 +244,22 @@ def adjusted(totals: np.ndarray, c: np.ndarray, adjustment: Adjustment) -> tuple
     return effect - beta * before, np.sqrt(np.maximum(variance, 0.0)), beta
 
 
-def _p_value(moments: Moments, tau: float, adjustment: Adjustment) -> float:
-    estimate, se, _ = adjusted(*_less(moments, tau), adjustment)
+def _p_value(deals: Moments, tau: float, adjustment: Adjustment) -> float:
+    estimate, se, _ = adjusted(*_less(deals, tau), adjustment)
     far = np.divide(np.abs(estimate), se, out=np.where(np.abs(estimate) > TIE, np.inf, 0.0), where=se > TIE)
     return float(np.mean(far >= far[0] - TIE))
 
 
-def _end(moments: Moments, estimate: float, step: float, adjustment: Adjustment) -> float:
+def _end(deals: Moments, estimate: float, step: float, adjustment: Adjustment) -> float:
     """Return one end of the interval: where the test begins to reject, walking from the estimate in steps."""
     inside, outside = 0.0, 1.0
-    while _p_value(moments, estimate + outside * step, adjustment) > ALPHA:
+    while _p_value(deals, estimate + outside * step, adjustment) > ALPHA:
         inside, outside = outside, 2 * outside
         if outside > FAR:
             return float(np.sign(step) * np.inf)
     for _ in range(20):
         middle = (inside + outside) / 2
-        rejected = _p_value(moments, estimate + middle * step, adjustment) <= ALPHA
+        rejected = _p_value(deals, estimate + middle * step, adjustment) <= ALPHA
         inside, outside = (inside, middle) if rejected else (middle, outside)
     return estimate + outside * step
 
@@ -274,7 +274,7 @@ def residual(scores: np.ndarray, cells: Cells, adjustment: Adjustment = "efficie
     return scores[0] - float(beta[0]) * scores[1]
 
 
-def welch(drawn: Moments, weights: np.ndarray) -> np.ndarray:
+def welch(deals: Moments, weights: np.ndarray) -> np.ndarray:
     """Return Welch's degrees of freedom of a weighted sum of K totals under each of D assignments, shape (D,).
 
     `weights` are (D, K), or one row for all.
@@ -282,5 +282,5 @@ def welch(drawn: Moments, weights: np.ndarray) -> np.ndarray:
     k = weights.shape[1]
     each = [(1 + (i != j)) * weights[:, i] * weights[:, j] for i, j in combinations_with_replacement(range(k), 2)]
     pairs = np.stack(each, axis=1)
-    variance = np.einsum("di,dij,dj->d", weights, drawn.covariance, weights)
-    return variance**2 / np.einsum("di,dij,dj->d", pairs, drawn.squares, pairs)
+    variance = np.einsum("di,dij,dj->d", weights, deals.covariance, weights)
+    return variance**2 / np.einsum("di,dij,dj->d", pairs, deals.squares, pairs)

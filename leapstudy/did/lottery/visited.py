@@ -209,18 +209,18 @@ def tried(data: StudyData, sample: Sample) -> tuple[Rollout | None, tuple[str, .
         return None, (f"The efficient estimate of the lottery is not made: {reason}",)
 
 
-def estimate_row(found: Rollout, sample: Sample, code: str, name: str) -> Estimate:
+def estimate_row(estimate: Rollout, sample: Sample, code: str, name: str) -> Estimate:
     """Return the efficient estimate as a row of `estimates.csv`; its interval inverts the test over redraws."""
     return row_of(
         sample,
         code,
         name,
         ESTIMATOR,
-        (found.estimate, found.se, finite(found.redraw_low), finite(found.redraw_high)),
-        p_value=found.p_value,
+        (estimate.estimate, estimate.se, finite(estimate.redraw_low), finite(estimate.redraw_high)),
+        p_value=estimate.p_value,
         p_method=method_of(sample),
-        p_floor=found.p_floor,
+        p_floor=estimate.p_floor,
         seed=sample.spec.seed,
-        n_treated=found.n_offered,
-        n_comparison=found.n_units - found.n_offered,
+        n_treated=estimate.n_offered,
+        n_comparison=estimate.n_units - estimate.n_offered,
     )

@@ -96,13 +96,13 @@ def averages(att: GroupTime, kind: Kind, *, events: tuple[int, int] | None = Non
     return Averages(kind, keys, values[:-1], float(values[-1]), combination, slope)
 
 
-def aggregate_influence(moments: Moments, att: AttGt, made: Averages) -> Influence:
+def aggregate_influence(moments: Moments, att: AttGt, aggregate: Averages) -> Influence:
     """Return each student's influence on the averages, A + 1 rows, the overall last.
 
     That cohort shares are estimated adds ``w_i d theta / d W_g`` for students of cohort g, as in R `did`.
     """
-    influence = att.influence(made.combination)
-    shares = made.share_slope @ (att.cohort[:, None] == moments.cohort)
+    influence = att.influence(aggregate.combination)
+    shares = aggregate.share_slope @ (att.cohort[:, None] == moments.cohort)
     return Influence(influence.intercept + shares, influence.slope)
 
 

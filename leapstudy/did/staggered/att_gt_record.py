@@ -169,11 +169,11 @@ class AttGt:
         """Month of each estimate, shape (K,)."""
         return np.array([cell.period for cell in self.cells], dtype=int)
 
-    def only(self, kept: np.ndarray) -> "AttGt":
+    def only(self, places: np.ndarray) -> "AttGt":
         """Return some of the estimates, chosen by booleans of shape (K,)."""
         rows = ("estimate", "overlap", "n_treated", "n_comparison", "cohort_weight", "loading", "intercept")
-        cells = tuple(cell for cell, own in zip(self.cells, kept, strict=True) if own)
-        return replace(self, cells=cells, **{name: getattr(self, name)[kept] for name in rows})
+        cells = tuple(cell for cell, own in zip(self.cells, places, strict=True) if own)
+        return replace(self, cells=cells, **{name: getattr(self, name)[places] for name in rows})
 
     def influence(self, combination: np.ndarray | None = None) -> Influence:
         """Return the influence of linear combinations of the estimates, shape (A, K); of each estimate by default."""

@@ -228,6 +228,6 @@ def cell_drift(att: AttGt) -> np.ndarray:
     return np.array([cell.period - np.mean(cell.base) for cell in att.cells])
 
 
-def average_overlap(att: AttGt, made: Averages) -> float:
+def average_overlap(att: AttGt, aggregate: Averages) -> float:
     """Return the share of visited students that the overall average covers."""
-    return float(made.combination[-1] @ att.overlap)
+    return float(aggregate.combination[-1] @ att.overlap)

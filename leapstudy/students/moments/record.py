@@ -71,9 +71,9 @@ class Moments:
         """Number of cells C."""
         return len(self.students)
 
-    def where(self, chosen: np.ndarray) -> "Moments":
+    def where(self, cells: np.ndarray) -> "Moments":
         """Return the cells that a boolean or integer index chooses."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in CELL_FIELDS})
+        return replace(self, **{name: getattr(self, name)[cells] for name in CELL_FIELDS})
 
 
 CELL_FIELDS = tuple(field.name for field in fields(Moments) if field.name not in ("periods", "shift"))

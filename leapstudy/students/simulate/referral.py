@@ -43,10 +43,10 @@ def window(rule: ReferralRule, before: int) -> slice:
     return slice(before - 2, before)
 
 
-def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: int, wanted: int) -> np.ndarray:
+def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: int, size: int) -> np.ndarray:
     """Return who may be referred in a month, as booleans of shape (students,).
 
-    `absent` has shape (students, months), `days` shape (months,). The rule `worst` admits the `wanted` students with
+    `absent` has shape (students, months), `days` shape (months,). The rule `worst` admits the `size` students with
     the most absence, so that nobody comparable stays unvisited.
     """
     if rule == "random":
@@ -55,7 +55,7 @@ def eligible(rule: ReferralRule, absent: np.ndarray, days: np.ndarray, before: i
     missed = absent[:, past].sum(axis=1)
     if rule == "worst":
         rank = np.argsort(np.argsort(-missed, kind="stable"), kind="stable")
-        return rank < wanted
+        return rank < size
     return 10 * missed >= days[past].sum()
 
 
@@ -117,18 +117,18 @@ TAKING = 2
 
 
 def offer(
-    config: SimulationConfig, drawn: Offer, absent: np.ndarray, days: np.ndarray, rng: np.random.Generator
+    config: SimulationConfig, lottery: Offer, absent: np.ndarray, days: np.ndarray, rng: np.random.Generator
 ) -> Referrals:
     """Draw lots once among those who meet the rule at the first start; see `refer` for the parameters."""
-    starts = np.searchsorted(config.visit_months, np.array(list(drawn.starts.values()), dtype="datetime64[M]"))
+    starts = np.searchsorted(config.visit_months, np.array(list(lottery.starts.values()), dtype="datetime64[M]"))
     before = int((config.months < config.visit_months[starts[0]]).sum())
     pool = rng.permutation(np.flatnonzero(eligible(config.visits.rule, absent, days, before, len(absent) // 5)))
-    places = round(drawn.share * len(pool) / len(starts))
+    places = round(lottery.share * len(pool) / len(starts))
     phase, month = np.full(len(absent), -1), np.full(len(absent), -1)
     phase[pool] = np.minimum(np.arange(len(pool)) // max(places, 1), len(starts))
     offered = (phase >= 0) & (phase < len(starts))
     month[offered] = starts[phase[offered]]
-    crossers = (phase == len(starts)) & (rng.random(len(absent)) < drawn.crossover)
+    crossers = (phase == len(starts)) & (rng.random(len(absent)) < lottery.crossover)
     month[crossers] = starts[-1]
     month[month >= 0] += rng.integers(0, TAKING, (month >= 0).sum())
     month = np.minimum(month, len(config.visit_months) - 1)

@@ -200,7 +200,7 @@ class Rollout(Part):
             raise BadInput(f"params/{FILE}: {MONTHS}.")
         return self.months_after
 
-    def starts(self, named: Mapping[str, str]) -> dict[str, str]:
+    def starts(self, dates: Mapping[str, str]) -> dict[str, str]:
         """Return phase -> first month of its visits, of those named and of phases that are called by their month.
 
         Of units it is the first school year.
@@ -208,7 +208,7 @@ class Rollout(Part):
         if self.track == "units":
             return {phase: phase for phase in self.phases}
         own = {phase: phase for phase in self.phases if MONTH.fullmatch(phase)}
-        return {**own, **{phase: start for phase, start in named.items() if phase in self.phases}}
+        return {**own, **{phase: start for phase, start in dates.items() if phase in self.phases}}
 
     def places(self, n: int) -> dict[str, int]:
         """Return phase -> places for a list of `n`."""

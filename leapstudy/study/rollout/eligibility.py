@@ -132,11 +132,11 @@ def students_before(settings: StudentSettings | None = None) -> StudentData:
     )
 
 
-def own_numbers(settings: StudentSettings, wanted: frozenset[str]) -> dict[str, str]:
+def own_numbers(settings: StudentSettings, ids: frozenset[str]) -> dict[str, str]:
     """Return pseudonym -> own number of the students wanted; empty where the files hold pseudonyms."""
     files, con = input_files(settings, before=True), connect()
     panel = open_panel(con, files["attendance"], settings.reading, settings.shape or None, files.get("roster"))
-    return own_ids(panel.table, wanted)
+    return own_ids(panel.table, ids)
 
 
 def enrolled(data: StudyData, units: pd.DataFrame) -> tuple[float, str]:

@@ -47,12 +47,12 @@ class Lottery:
     joined: int
 
 
-def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettings | None = None) -> Lottery:
+def hold(rollout: Rollout, out: Path | None, reason: str, settings: StudentSettings | None = None) -> Lottery:
     """Draw, write the list, and put the draw on record.
 
     Parameters
     ----------
-    chosen
+    rollout
         The choices of `params/rollout.yml`.
     out
         Folder of the list. Of students it is private: outside the workspace, and readable by its owner alone. Of units
@@ -69,20 +69,20 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
         `assignment.draw`.
     """
     before, today = draws(), datetime.now(UTC)
-    _check(chosen, before, reason, today.date())
-    plan = plan_for(chosen)
-    strata, rule, own = _who(chosen, out, settings or load_settings(), plan.get("decided_after", ""))
-    strata = merged(strata, chosen)
-    assignment = draw(strata, chosen.places(len(strata)), chosen.seed)
+    _check(rollout, before, reason, today.date())
+    plan = plan_for(rollout)
+    strata, rule, own = _who(rollout, out, settings or load_settings(), plan.get("decided_after", ""))
+    strata = merged(strata, rollout)
+    assignment = draw(strata, rollout.places(len(strata)), rollout.seed)
     text, number = list_text(assignment), len(before) + 1
     record = DrawRecord(
         made_at=f"{today:%Y-%m-%d %H:%M} UTC",
-        track=chosen.track,
+        track=rollout.track,
         rule=rule,
-        strata=JOIN.join(getattr(chosen.strata, chosen.track)) or "none",
-        seed=chosen.seed,
-        announced=chosen.announced,
-        phases=chosen.places(len(strata)),
+        strata=JOIN.join(getattr(rollout.strata, rollout.track)) or "none",
+        seed=rollout.seed,
+        announced=rollout.announced,
+        phases=rollout.places(len(strata)),
         n_units=len(assignment),
         waiting=sum(item.phase == WAITING for item in assignment),
         list_sha256=sha256_bytes(text.encode()),
@@ -91,7 +91,7 @@ def hold(chosen: Rollout, out: Path | None, reason: str, settings: StudentSettin
         reason=reason.strip(),
     )
     record, folder = replace(record, sha256=record.digest()), out or paths.params()
-    private = chosen.track == "students"
+    private = rollout.track == "students"
     path = folder / LIST.format(number=number)
     if not private and path.is_file() and path.read_text(encoding="utf-8") != text:
         raise BadInput(
@@ -167,15 +167,15 @@ def _check_private(out: Path | None) -> None:
         )
 
 
-def merged(strata: Mapping[str, str], chosen: Rollout) -> dict[str, str]:
+def merged(strata: Mapping[str, str], plan: Rollout) -> dict[str, str]:
     """Return unit -> stratum with the strata joined that are too small for a lottery of their own."""
-    small = small_strata(Counter(strata.values()), chosen.shares(len(strata))) if len(strata) > 1 else frozenset()
+    small = small_strata(Counter(strata.values()), plan.shares(len(strata))) if len(strata) > 1 else frozenset()
     return {unit: JOINED if of in small else of for unit, of in strata.items()}
 
 
-def list_text(drawn: tuple[Drawn, ...]) -> str:
+def list_text(assignment: tuple[Drawn, ...]) -> str:
     """Return the list as CSV: unit, stratum, rank, phase; the same text for the same draw on every machine."""
-    return _csv(HEADER, [(item.unit, item.stratum, item.rank, item.phase) for item in drawn])
+    return _csv(HEADER, [(item.unit, item.stratum, item.rank, item.phase) for item in assignment])
 
 
 def _own_text(assignment: tuple[Drawn, ...], own: Mapping[str, str]) -> str:

@@ -117,12 +117,12 @@ class Design:
         return pd.DataFrame(rows)
 
 
-def design(chosen: Rollout, settings: StudentSettings | None = None) -> Design:
+def design(plan: Rollout, settings: StudentSettings | None = None) -> Design:
     """Try every scenario of the track that was chosen.
 
     Parameters
     ----------
-    chosen
+    plan
         The choices of `params/rollout.yml`.
     settings
         Where the student files are; `params/students.yml` by default.
@@ -132,7 +132,7 @@ def design(chosen: Rollout, settings: StudentSettings | None = None) -> Design:
     BadInput
         If nobody is eligible, or the past is too short to deal the program into.
     """
-    return _of_students(chosen, students_before(settings)) if chosen.track == "students" else _of_units(chosen)
+    return _of_students(plan, students_before(settings)) if plan.track == "students" else _of_units(plan)
 
 
 def _of_students(plan: Rollout, data: StudentData) -> Design:

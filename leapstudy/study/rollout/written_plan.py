@@ -63,7 +63,7 @@ def newest_period(track: str, outcome: str) -> str:
     return str(rates(load_study(started=False), outcome).columns[-1])
 
 
-def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
+def freeze(lottery: Rollout, reason: str) -> dict[str, Any]:
     """Write and freeze the plan, and return it.
 
     Raises
@@ -83,15 +83,15 @@ def freeze(chosen: Rollout, reason: str) -> dict[str, Any]:
             f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
-    last, plan_months = _measured(chosen)
+    last, plan_months = _measured(lottery)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
         "reason": reason.strip(),
         "decided_after": last,
         **({"months": list(plan_months)} if plan_months else {}),
-        "choices": _choices(chosen),
-        "analysis": ANALYSIS if chosen.track == "students" else ANALYSIS_OF_UNITS,
+        "choices": _choices(lottery),
+        "analysis": ANALYSIS if lottery.track == "students" else ANALYSIS_OF_UNITS,
     }
     content = {"frozen": plan_hash(content), **content}
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
@@ -327,12 +327,12 @@ def plan_card(newest: str) -> tuple[tuple[str, str], ...]:
 
 
 def _over(plan: dict[str, Any]) -> str:
-    months = plan.get("months")
-    span = f": {months[0]} to {months[-1]}" if months else ""
+    months_of_plan = plan.get("months")
+    span = f": {months_of_plan[0]} to {months_of_plan[-1]}" if months_of_plan else ""
     return f"{plan['choices']['months_after']} school months after the decision{span}"
 
 
-def plan_for(chosen: Rollout) -> dict[str, Any]:
+def plan_for(lottery: Rollout) -> dict[str, Any]:
     """Return the frozen plan that a draw follows; empty where nothing was frozen.
 
     Raises
@@ -343,7 +343,7 @@ def plan_for(chosen: Rollout) -> dict[str, Any]:
     plan = kept_plan()
     if not plan:
         return {}
-    now = _choices(chosen)
+    now = _choices(lottery)
     for key in {**plan["choices"], **now}:
         if plan["choices"].get(key) != now.get(key):
             raise BadInput(
