@@ -106,6 +106,14 @@ def _source(reading: Reading, say: dict[str, str]) -> str:
     return own or study_names().source(reading.outcome, reading.edition)
 
 
+def _period(reading: Reading, say: dict[str, str]) -> str:
+    """Return the months of student files that count: of a draw to the last one in which the outcome is measured."""
+    counted = reading.period
+    if reading.draw and counted:
+        counted = " to ".join((counted.partition(" to ")[0], reading.post.rpartition(" to ")[2]))
+    return period_words(counted, counted, say)
+
+
 def _caption(reading: Reading, say: dict[str, str]) -> Caption:
     pooled = say["chart_treated_pooled"].format(n_treated=reading.n_treated)
     treated = pooled if kind(reading) == "pooled" else place_words(reading, say)
@@ -117,7 +125,7 @@ def _caption(reading: Reading, say: dict[str, str]) -> Caption:
         what=say["chart_what" if reading.effect.bounded else "chart_what_open"],
         source=_source(reading, say),
         sample=say["chart_sample"].format(treated=treated, group=group_words(reading, say), **counts),
-        years=period_words(reading.period, reading.period, say) or say["chart_years"].format(pre=pre, post=post) + own,
+        years=_period(reading, say) or say["chart_years"].format(pre=pre, post=post) + own,
         n=say["chart_n"].format(**counts),
     )
 

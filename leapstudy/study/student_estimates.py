@@ -44,7 +44,7 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import StudentSettings
 from leapstudy.students.visits import visit_counts
 from leapstudy.study.rollout.choices import promised
-from leapstudy.study.rollout.records import last_draw, on_record
+from leapstudy.study.rollout.records import last_draw, lateness, on_record
 from leapstudy.study.rollout.written_plan import (
     ATTENDANCE,
     plan_card,
@@ -170,9 +170,10 @@ def _lottery(data: StudentData, settings: StudentSettings, primary: str) -> Lott
     outcomes = lottery_outcomes(data, lottery, primary, until)
     path, track = paths.named(settings.draw), track_of(lottery.level)
     record, (closed_until, question) = last_draw(path, track), promised(settings.rollout)
+    late = record is not None and lateness(record.made_at, lottery.first, "month") == "after"
     planned_before = record is not None and bool(record.plan_sha256)
     words = question if planned_before else settings.rollout.promised
-    answer = lottery_answer(outcomes, edition, closed_until, words, settings.seed)
+    answer = lottery_answer(outcomes, edition, closed_until, words, settings.seed, late=late)
     card = (("Lots", on_record(path, track, lottery.first)), ("Months of the outcome", span), *answer.card)
     return replace(answer, card=card, on_record=planned_before)
 

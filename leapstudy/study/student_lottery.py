@@ -46,7 +46,7 @@ ALIKE_SHARES = 0.05
 
 
 def lottery_answer(
-    outcomes: LotteryOutcomes, edition: str, outcomes_from: date | None, promised: str, seed: int
+    outcomes: LotteryOutcomes, edition: str, outcomes_from: date | None, promised: str, seed: int, *, late: bool = False
 ) -> LotteryAnswer:
     """Analyze a draw.
 
@@ -62,6 +62,8 @@ def lottery_answer(
         What the plan promised, in the plan's own words; may be empty.
     seed
         Of redraws and bootstrap.
+    late
+        Whether the draw on record was made after its first start, so that it is no lottery of who started.
 
     Raises
     ------
@@ -90,8 +92,8 @@ def lottery_answer(
         ("Attrition", lost_words),
         ("Leavers", _leavers(outcomes, offered, seed)),
     )
-    essa = _essa(outcomes, verdict, lost, sizes)
-    return LotteryAnswer(rows, verdict, card, essa, promised, str(outcomes_from or ""))
+    essa = _essa(outcomes, verdict, lost, sizes, late=late)
+    return LotteryAnswer(rows, verdict, card, essa, promised, str(outcomes_from or ""), late=late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +310,10 @@ def _leavers(outcomes: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
     )
 
 
-def _essa(outcomes: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, sizes: dict[bool, int]) -> EssaGrade:
-    low = lost is not None and lost.low
+def _essa(
+    outcomes: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, sizes: dict[bool, int], *, late: bool
+) -> EssaGrade:
+    low = lost is not None and lost.low and not late
     return essa_grade(
         EssaFacts(
             verdict=verdict,
@@ -320,6 +324,6 @@ def _essa(outcomes: LotteryOutcomes, verdict: Verdict, lost: Attrition | None, s
             n_treated_sites=outcomes.districts,
             rationale=load_state().program.research,
             randomized=low,
-            drawn=True,
+            drawn=not late,
         )
     )

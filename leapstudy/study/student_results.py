@@ -136,6 +136,8 @@ class LotteryAnswer:
         Day before which outcomes were closed, ``YYYY-MM-DD``.
     on_record : bool
         Whether the draw's record holds a plan that was frozen before it; else `promised` is what the parameters say.
+    late : bool
+        Whether the draw on record was made after its first start, so that lots did not decide who started then.
     """
 
     rows: tuple[Estimate, ...]
@@ -145,6 +147,7 @@ class LotteryAnswer:
     promised: str
     outcomes_from: str
     on_record: bool = False
+    late: bool = False
 
     @property
     def offer(self) -> Estimate:

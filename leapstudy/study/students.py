@@ -382,6 +382,7 @@ def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
         promised=content["promised"],
         outcomes_from=content["outcomes_from"],
         on_record=content["on_record"],
+        late=content["late"],
     )
 
 

@@ -102,6 +102,8 @@ def lottery(study: StudentStudy) -> str:
 
 def _promised(lottery_answer: LotteryAnswer) -> str:
     question = lottery_answer.promised.rstrip(". ")
+    if lottery_answer.late:
+        return CATALOG.say("promised_late")
     if not (lottery_answer.on_record or question):
         return CATALOG.say("promised_none")
     question = question or plain_outcome(lottery_answer.offer.outcome)

@@ -263,6 +263,8 @@ def _promised(reading: Reading, say: dict[str, str]) -> str:
         question, day = reading.promise
         own = say["promised_own"].format(words=question.rstrip(". "))
         return say["promised"].format(promised=own, outcomes_from=day) if question else say["promised_none"]
+    if reading.draw.late:
+        return say["promised_late"]
     if not reading.draw.on_record and not reading.draw.promised:
         return say["promised_none"]
     first, _, last = reading.post.partition(" to ")
@@ -312,7 +314,8 @@ def _sure(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str, ..
     elif reading.chance_above is not None:
         key = "sure_chance_students" if reading.track == "students" else f"sure_chance_{reading.chance_prior}"
         chance = say[key].format(chance=chance_words(reading.chance_above, say))
-    return (chance, *_tests(reading, say), *([say["sure_untested"]] if reading.untested else []))
+    late = [say["sure_late"]] if reading.draw and reading.draw.late else []
+    return (*late, chance, *_tests(reading, say), *([say["sure_untested"]] if reading.untested else []))
 
 
 def _tests(reading: Reading, say: dict[str, str]) -> Iterator[str]:
@@ -356,6 +359,8 @@ def _overturn(reading: Reading, verdict: Kind, say: dict[str, str]) -> tuple[str
     effect = _gain(reading)
     key = f"overturn_{verdict}_lottery" if reading.draw else f"overturn_{verdict}"
     settle = () if reading.draw or reading.drawn or verdict == "placebo" else (say["overturn_settle"],)
+    if reading.draw and reading.draw.late and verdict in ("positive", "negative"):
+        return (say["overturn_late"],)
     if verdict in ("failed_placebo", "selection", "placebo"):
         return (say.get(f"{key}_{reading.track}", say[key]), *settle)
     if verdict == "positive" and effect.low is not None:
@@ -414,7 +419,7 @@ def _why(reading: Reading, verdict: Kind) -> str:
     if reading.single:
         return "why_single"
     if reading.track == "students":
-        return "why_lottery" if reading.draw else "why_students"
+        return ("why_late" if reading.draw.late else "why_lottery") if reading.draw else "why_students"
     if reading.drawn and verdict == "positive":
         return "why_drawn"
     if verdict != "positive":

@@ -54,13 +54,14 @@ class Draw:
     """What a draw adds to a result.
 
     `promised` are the plan's own words or nothing, `outcomes_from` the day until which outcomes were closed,
-    `on_record` whether a plan was frozen before the draw, `visited` the effect of being visited (None where the offer
-    moved nobody).
+    `on_record` whether a plan was frozen before the draw, `late` whether the draw came after its first start,
+    `visited` the effect of being visited (None where the offer moved nobody).
     """
 
     promised: str
     outcomes_from: str
     on_record: bool
+    late: bool
     visited: Span | None
 
 
@@ -289,7 +290,7 @@ def _draw(result: Mapping[str, Any]) -> Draw | None:
         return None
     rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
     visited = _span(rows[0]) if rows else None
-    return Draw(lottery["promised"], lottery["outcomes_from"], lottery["on_record"], visited)
+    return Draw(lottery["promised"], lottery["outcomes_from"], lottery["on_record"], lottery["late"], visited)
 
 
 def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:

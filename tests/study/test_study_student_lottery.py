@@ -18,6 +18,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import WAITING
 from leapstudy.core.phrases import number, probability
 from leapstudy.did.lottery.rollout import rollout
+from leapstudy.figures.plain import plain_chart
 from leapstudy.students.handle import open_students
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.lottery_outcomes import LotteryOutcomes, lottery_outcomes
@@ -203,6 +204,14 @@ def test_an_offer_that_moves_nobody_says_so():
     assert card["Being visited"] == NOBODY and not {"Per visit", "Strength of the offer"} & set(card)
 
 
+def test_a_draw_that_was_made_after_its_first_start_is_no_experiment():
+    kept, late = (lottery_answer(_by_hand(), "own", None, "", 1, late=late) for late in (False, True))
+    first, own = (next(item for item in one.essa.conditions if item.tiers == (1,)) for one in (kept, late))
+    assert first.met and not own.met and "does not rest on a draw by lot" in own.reason
+    told = findings_students._promised(dataclasses.replace(late, on_record=True, promised="Do visits help?"))
+    assert "made after its first start" in told and "Do visits help?" not in told
+
+
 def test_visits_that_the_offer_did_not_move_are_told_as_such():
     alike = np.tile([[0.0, 1.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]], (20, 1))
     card = dict(_answer_of(_by_hand(visited=alike, visits=alike)).card)
@@ -342,6 +351,7 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(lean, draw
     assert told.startswith(f"The draw dealt anew within its strata: {probability(first.p_value)}, 95% CI")
     assert f"clustered by student: {probability(own.p_value)}, 95% CI {number(own.ci_low_pp)} to" in told
     assert points["What could have been seen"].table is None
+    measured = replace(reading, post="2021-09 to 2022-01")  # a plan measures until before the files end
     for lang in LANGUAGES:
         page = {section.key: section.text for section in plain_page(reading, lang).sections}
         assert catalog(lang)["promised_none"] in page["answer"], "the default choices of a rollout are no promise"
@@ -351,6 +361,14 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(lean, draw
             assert words in answer and "2022-07-01" in answer and re.search("[“«]Do visits help[?][”»]", answer)
         assert "LEAP" not in page["question"]
         assert len(plain_page(reading, lang).text.split()) <= 350
+        assert re.search(r"2020-09 (to|a) 2022-01$", plain_chart(measured, lang).caption.years)
+        late = replace(
+            reading, draw=replace(reading.draw, late=True, on_record=True, promised="Do visits help?"), tier=""
+        )
+        page = {section.key: section.text for section in plain_page(late, lang).sections}
+        told = " ".join(page.values())
+        assert page["sure"].startswith(catalog(lang)["sure_late"]) and "Do visits help" not in told
+        assert len(plain_page(late, lang).text.split()) <= 350
     assert page and reading.tier == "1"
 
 
