@@ -82,7 +82,7 @@ def execute(
         start = time.perf_counter()
         error = _run_cells(run, folder, kernel, timeout, watch)
         if not error and signature(run.track, own_files(run)) != seen:
-            error = _moved(run, key, folder)
+            error = _input_changes(run, key, folder)
         error = error or _without_result(run, folder)
         state: State = "interrupted" if watch.stopped == INTERRUPT else "failed" if error else "done"
         manifest = Manifest(state, dict(key), {}, time.perf_counter() - start, error)
@@ -166,7 +166,7 @@ def _set_aside(folder: Path) -> None:
     (folder / RESULT).unlink(missing_ok=True)
 
 
-def _moved(run: Run, key: Mapping[str, Any], folder: Path) -> Failure:
+def _input_changes(run: Run, key: Mapping[str, Any], folder: Path) -> Failure:
     """Return what changed while the run was on its way; a file touched but equal is no change."""
     package_hash.cache_clear()
     parts = changed(key, key_of(run, input_hashes(run.track)))

@@ -135,7 +135,7 @@ def touched(out: Path) -> list[str]:
     try:
         record = _read(out) if (out / NAME).exists() else {}
         stamps = read_stamps(out) if record or (out / STAMPS).exists() else {}
-        hashes = record["built"] if record else _recorded(out)
+        hashes = record["built"] if record else _hashes_on_record(out)
         # a report renews pages, pictures and documents after the batch, and keeps their hashes
         expected = {name: digest for name, digest in hashes.items() if not name.startswith(RENEWED)}
         expected |= stamps.get("sums", {})
@@ -160,7 +160,7 @@ def relisted(out: Path) -> bool:
     return False  # of a batch that came from elsewhere, nothing is kept
 
 
-def _recorded(out: Path) -> dict[str, str]:
+def _hashes_on_record(out: Path) -> dict[str, str]:
     from leapstudy.batch.ro_crate import recorded_hashes  # imports this module, and pandas
 
     return recorded_hashes(out)

@@ -102,7 +102,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     units = [] if few or (own_files and track == "students") else _districts(data, places, treated)
     if not places:
         units = [item for item in units if not _hidden(data, item)]
-    notebooks_of_track = _planned(track, notebooks if few else [_notebook(PUBLIC_DISTRICT), *notebooks])
+    notebooks_of_track = _notebooks_of(track, notebooks if few else [_notebook(PUBLIC_DISTRICT), *notebooks])
     check_names(_readers(treated))
     values = typed_settings(settings, settable(notebooks_of_track))
     runs: list[Run] = []
@@ -197,7 +197,7 @@ def _has_parameters(path: Path) -> bool:
         return False
 
 
-def _planned(track: str, notebooks: Sequence[Path]) -> list[Path]:
+def _notebooks_of(track: str, notebooks: Sequence[Path]) -> list[Path]:
     return [
         *(notebooks if "public" in TRACKS[track] else []),
         *([_notebook(STUDENTS)] if "students" in TRACKS[track] else []),

@@ -203,7 +203,7 @@ def moved_estimates(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str,
     lines += [f"{_words(name)}: was not there before" for name in after if name not in before]
     for name in before:
         if name in after:
-            lines += [f"{_words(name)}: {text}" for text in _moved(before[name], after[name], tolerance)]
+            lines += [f"{_words(name)}: {text}" for text in _field_changes(before[name], after[name], tolerance)]
     return lines
 
 
@@ -218,7 +218,7 @@ def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], Mapping
     return by_name
 
 
-def _moved(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[str]:
+def _field_changes(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[str]:
     for name in NUMBERS:
         before, after = old.get(name), new.get(name)
         if same(before, after, tolerance):

@@ -297,11 +297,11 @@ def templates(
 ) -> None:
     """Write headers, schemas and a dictionary of visit log and attendance that a vendor can implement."""
     from leapstudy.core.files import require_free, write_text_atomic
-    from leapstudy.students.contract import templates as made
+    from leapstudy.students.contract import templates as contract_files
     from leapstudy.students.settings import load_settings
 
     require_free(paths.real(folder), "The folder")
-    files = made(load_settings().supports)
+    files = contract_files(load_settings().supports)
     if names := sorted(name for name in files if (folder / name).exists()):
         raise BadInput(f"{folder.name} holds {', '.join(names)} already, and nothing is written over. Name another.")
     folder.mkdir(parents=True, exist_ok=True)

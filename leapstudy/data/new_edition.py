@@ -87,7 +87,7 @@ def new_edition(
     if recipe:
         tables = look(file, {source.sheet for source in recipe.sources} - {""})
         recipe = _with_file(recipe, file, tables, add, renamed or {})
-        figures = _tidied(recipe, place, tables)
+        figures = _tidy(recipe, place, tables)
         new, units = figures.table, figures.units
     else:
         new = _as_pinned(table, file)
@@ -131,7 +131,7 @@ def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool, new_names:
     shapes = [shape.model_copy(update={"sources": _without(shape, old_name)}) for shape in recipe.shapes]
     for source, frame in tables:
         place = _fitting(recipe, source, frame)
-        shape = _renamed(recipe, source, frame, new_names) if place is None else shapes[place]
+        shape = _with_new_names(recipe, source, frame, new_names) if place is None else shapes[place]
         with_it = shape.model_copy(update={"sources": (*shape.sources, source)})
         shapes = [*shapes, with_it] if place is None else [*shapes[:place], with_it, *shapes[place + 1 :]]
     shapes = [shape for shape in shapes if shape.sources]
@@ -152,7 +152,7 @@ def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:
     return max(places_of_sheet or places, key=lambda place: len(recipe.shapes[place].asked), default=None)
 
 
-def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, new_names: Mapping[str, str]) -> Shape:
+def _with_new_names(recipe: Recipe, source: Source, frame: pd.DataFrame, new_names: Mapping[str, str]) -> Shape:
     """Return the nearest shape with the columns as a person says that they are called now, and no source.
 
     Raises
@@ -172,7 +172,7 @@ def _renamed(recipe: Recipe, source: Source, frame: pd.DataFrame, new_names: Map
     return shape
 
 
-def _tidied(recipe: Recipe, place: Place, tables: Looked) -> Tidy:
+def _tidy(recipe: Recipe, place: Place, tables: Looked) -> Tidy:
     folder, new = place.raw / recipe.folder / PUBLISHED, dict(tables)
     frames = {item: new[item] if item in new else read_source(folder, item) for item in recipe.sources}
     return tidy(recipe, frames)

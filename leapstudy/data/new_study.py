@@ -62,7 +62,7 @@ def draft(looked: Looked, request: Asked, name: str, *, restated: bool = False) 
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
     _all_columns_exist(looked, request)
-    shapes = _merged([guess_shape(source, frame, request) for source, frame in looked])
+    shapes = _merge([guess_shape(source, frame, request) for source, frame in looked])
     pad = max(shape.pad for shape in shapes)
     own_shapes = tuple(shape.model_copy(update={"pad": pad}) for shape in shapes)
     files = tuple(dict.fromkeys(source.file for source, _ in looked)) if restated else ()
@@ -109,7 +109,7 @@ def _fractions(table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return ones
 
 
-def _merged(shapes: Sequence[Shape]) -> list[Shape]:
+def _merge(shapes: Sequence[Shape]) -> list[Shape]:
     """Return the shapes, with the sources of those put together that are read alike."""
     alike: dict[str, Shape] = {}
     for shape in shapes:

@@ -63,7 +63,7 @@ def checked(table: PublishedTable, text: pd.DataFrame, code: Code) -> tuple[pd.D
             columns[column.name] = cells
     frame = pd.DataFrame(columns)
     bounds = {f"{item.name}{BOUND}": own_text[item.name].isin(item.bounded) for item in table.columns if item.bounded}
-    value_faults = [*_value_faults(table, frame), *_scale_faults(table, frame), *_repeated(table, own_text)]
+    value_faults = [*_value_faults(table, frame), *_scale_faults(table, frame), *_duplicates(table, own_text)]
     return frame.assign(**bounds), [*faults, *value_faults]
 
 
@@ -167,7 +167,7 @@ def _scale_faults(table: PublishedTable, frame: pd.DataFrame) -> list[str]:
     return faults
 
 
-def _repeated(table: PublishedTable, text: pd.DataFrame) -> list[str]:
+def _duplicates(table: PublishedTable, text: pd.DataFrame) -> list[str]:
     duplicates = text[text.duplicated(list(table.key), keep=False)]
     if duplicates.empty:
         return []

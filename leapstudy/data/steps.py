@@ -268,8 +268,8 @@ def _announced_late(program: object, starts: list[str]) -> list[str]:
     if not (starts and re.fullmatch(r"\d{4}-\d{2}", month)):
         return []
     late = school_year(int(month[:4]) - (month[5:] < "07")) > starts[0]
-    told = f"program.announced: {month} lies after the first start, {starts[0]}; one of the two is wrong"
-    return [told] if late else []
+    fault = f"program.announced: {month} lies after the first start, {starts[0]}; one of the two is wrong"
+    return [fault] if late else []
 
 
 def _oldest(space: Workspace) -> str:
@@ -296,7 +296,7 @@ def _starts(space: Workspace) -> Checked:
     strangers = [item.code for item in starts if unit.code.fits(item.code) and item.code not in legal_codes]
     faults += [f"{file}: {code} is not in the table of units" for code in strangers]
     years = sorted({item.start for item in starts})
-    seen = [year for year in years if is_school_year(year) and (unit.hidden == "refuse" or year > _oldest(space))]
-    faults += _announced_late(space.values.get("program"), seen)
+    usable = [year for year in years if is_school_year(year) and (unit.hidden == "refuse" or year > _oldest(space))]
+    faults += _announced_late(space.values.get("program"), usable)
     waves = [f"{sum(item.start == year for item in starts)} start in {year}" for year in years]
     return "; ".join(waves), faults

@@ -58,7 +58,7 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
         If the spec's own contrast cannot be formed for the district.
     """
     district = find_district(data.districts, code)
-    sample, fields = _shared(data, spec, district.code, district.name, [district.code])
+    sample, fields = _common(data, spec, district.code, district.name, [district.code])
     tests = infer(sample, synthetic=True)
     leading, why = headline(tests)
     among, reason = read_together(data, spec)
@@ -121,7 +121,7 @@ def answer_all(
         If the spec asks for the published prior and there is none.
     """
     codes = [item.code for item in treated_districts(data.districts)]
-    (sample, fields), names = _shared(data, spec, ALL_DISTRICTS, all_name(data), codes, robust), unit_names(data)
+    (sample, fields), names = _common(data, spec, ALL_DISTRICTS, all_name(data), codes, robust), unit_names(data)
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]
     rows = [] if pooled is None else pooled_rows(pooled, sample, names)
@@ -166,7 +166,7 @@ def _pooled(sample: Sample, threshold_pp: float, prior: Prior) -> tuple[PooledDi
         return None, (NO_POOLING.format(reason),)
 
 
-def _shared(
+def _common(
     data: StudyData, spec: Spec, code: str, district: str, treated: Sequence[str], robust: bool = True
 ) -> tuple[Sample, dict[str, Any]]:
     """Return the sample that was asked for, and the fields that both answers have."""

@@ -65,7 +65,7 @@ def fit(sample: Sample, draws: int = DRAWS) -> Effect:
         )
         low, high = test.low, test.high
     else:
-        test = _dealt(sample, draws)
+        test = _deal(sample, draws)
         low, high = spread.interval(test.estimate)
     per_unit = points_per_unit(sample)
     ends = (to_points(low, sample), to_points(high, sample))
@@ -89,7 +89,7 @@ def by_interval(sample: Sample) -> dict[str, float]:
     return dict(zip(names, (effect.estimate_pp, effect.se_pp, *ends, p), strict=True))
 
 
-def _dealt(sample: Sample, draws: int) -> Permutation:
+def _deal(sample: Sample, draws: int) -> Permutation:
     """Deal the labels among all units, with their starts where these differ; see `nested.dealt` for what is nested."""
     if sample.nested is not None:
         return dealt(sample, draws)

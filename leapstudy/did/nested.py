@@ -81,8 +81,8 @@ def _within(sample: Sample, strata: tuple[str, ...], *, by_lot: bool, clustered:
             "No stratum has units of both sides, so that nothing can be compared within one. Set nested to 'cluster', "
             "or choose another comparison group."
         )
-    dropped = tuple(code for code, here in zip((*sample.treated, *sample.comparison), keep, strict=True) if not here)
-    raw = replace(subset(sample, keep), left_out=(*sample.left_out, *dropped)) if dropped else sample
+    codes_out = tuple(code for code, here in zip((*sample.treated, *sample.comparison), keep, strict=True) if not here)
+    raw = replace(subset(sample, keep), left_out=(*sample.left_out, *codes_out)) if codes_out else sample
     both_sides = tuple(stratum for stratum in strata if stratum in both)
     return in_strata(raw, Nested(both_sides, both_sides if clustered else (), by_lot, raw))
 

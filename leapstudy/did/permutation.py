@@ -276,11 +276,11 @@ def completed(changes: np.ndarray, started: np.ndarray, size: np.ndarray) -> np.
 def started_effects(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return effect and standard error under each dealing of the starts (-1: none), shape (draws,) each."""
     blocks = np.array_split(dealt, math.ceil(dealt.size / CELLS))
-    effects, variances = np.concatenate([_started(block, changes, size) for block in blocks], axis=1)
+    effects, variances = np.concatenate([_effects_by_start(block, changes, size) for block in blocks], axis=1)
     return effects, np.sqrt(variances)
 
 
-def _started(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _effects_by_start(dealt: np.ndarray, changes: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return effect and variance under each dealing: sums over units are products of labels and moments."""
     # an effect does not depend on the level, which would only cost digits in the sums of squares
     values = changes - changes.mean(axis=1, keepdims=True)

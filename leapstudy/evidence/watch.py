@@ -121,7 +121,7 @@ def watch(
 def _attempts(counts: pd.DataFrame) -> pd.DataFrame:
     """Return how attempts ended, in what language, and what was given; students may stand in several rows."""
     rows = counts[(counts["what"] != "language") | (counts["students"] >= MIN_COUNT)]
-    return _rounded(rows.reset_index(drop=True), ("students",))
+    return _round(rows.reset_index(drop=True), ("students",))
 
 
 def _schools(counts: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def _schools(counts: pd.DataFrame) -> pd.DataFrame:
             "visits": (visits / met).where(met >= MIN_GROUP).round(1),
         }
     )
-    return _rounded(table, FLOWS).reset_index()
+    return _round(table, FLOWS).reset_index()
 
 
 def _protected(counts: pd.DataFrame) -> pd.DataFrame:
@@ -165,7 +165,7 @@ def _protected(counts: pd.DataFrame) -> pd.DataFrame:
 def _weeks(counts: pd.DataFrame) -> pd.DataFrame:
     exact = counts.pivot_table(index="week", columns="flow", values="students", aggfunc="sum", fill_value=0)
     safe = _protected(exact.reindex(columns=list(FLOWS), fill_value=0).astype(float).rename_axis(columns="flow"))
-    return _rounded(safe, FLOWS).rename_axis(columns=None).reset_index()
+    return _round(safe, FLOWS).rename_axis(columns=None).reset_index()
 
 
 def _promised_by_week(weeks: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
@@ -187,7 +187,7 @@ def _every_week(weeks: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
     return weeks.set_index("week").reindex(every, fill_value=0).reset_index()
 
 
-def _rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def _round(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return counts to the nearest five; fewer than `MIN_COUNT` are hidden, none is 0."""
     counts = table[list(columns)]
     safe = counts.mask((counts > 0) & (counts < MIN_COUNT))
@@ -210,7 +210,7 @@ def _silent_schools(feeds: pd.DataFrame, until: date) -> pd.DataFrame:
 
 
 def _arms(counts: pd.DataFrame) -> pd.DataFrame:
-    return _rounded(counts.set_index("phase"), ("students", "met", "too_early")).reset_index()
+    return _round(counts.set_index("phase"), ("students", "met", "too_early")).reset_index()
 
 
 def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
@@ -225,7 +225,7 @@ def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
         "students met": (met, due * (np.nan if plan.met is None else plan.met)),
     }
     table = pd.DataFrame(rows, index=["so_far", "promised"]).T
-    table = _rounded(table, ("so_far", "promised"))
+    table = _round(table, ("so_far", "promised"))
     enough, some = n_referred >= MIN_GROUP, met >= MIN_GROUP
     table.loc["met of the referred (%)"] = (
         round(100 * met / n_referred) if enough else np.nan,

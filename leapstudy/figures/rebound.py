@@ -58,7 +58,7 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
         return not_drawn(answer, finding.title, finding.detail, width)
     narrow, rows = width <= NARROW, beyond(regression)
     first, fell, rose = map(year_words, regression.years)
-    flags = _flagged(study)
+    flags = _flags(study)
     outcome, unit = outcome_words(answer.main.outcome), outcome_unit(answer.main.outcome, "long")
     caption = caption_of(answer, f"Change of {outcome} from year to year", f"{first} to {rose}")
     tall = ROW * (len(rows) + 1.5) + 0.55
@@ -110,7 +110,7 @@ def _furthest(rows: pd.DataFrame, either_way: int) -> pd.DataFrame:
     return rows if len(rows) <= 2 * either_way else pd.concat([rows.head(either_way), rows.tail(either_way)])
 
 
-def _flagged(study: Study[Any]) -> set[str]:
+def _flags(study: Study[Any]) -> set[str]:
     """Return the codes of districts whose figures of the year look broken."""
     return set() if study.years is None else set(", ".join(study.years.unflagged["units"]).split(", "))
 

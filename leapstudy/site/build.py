@@ -167,12 +167,12 @@ class Build:
     def _around(self, entry: Entry, page: str) -> dict[str, Any]:
         before, after = self.neighbors.get(entry.slug, (None, None))
         return {
-            name: None if other is None else link(_named(other, page), f"../{other.slug}/{page}")
+            name: None if other is None else link(_name_on(other, page), f"../{other.slug}/{page}")
             for name, other in (("previous", before), ("next", after))
         }
 
 
-def _named(entry: Entry, page: str) -> str:
+def _name_on(entry: Entry, page: str) -> str:
     """Return what a neighbor is called on a page, in the page's language."""
     lang = next((lang for lang, name in PLAIN.items() if name == page), "en")
     return short(entry.title) if entry.reading is None or lang == "en" else pager_words(entry.reading, lang)

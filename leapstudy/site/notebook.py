@@ -71,10 +71,10 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str], 
     for number, picture in enumerate(tree.find_all("img"), 1):
         _move_picture(picture, figures, up)
         _scroll(tree, picture, f"Picture {number}")
-    numbered = _number_tables(tree, exhibits)
+    regions = _number_tables(tree, exhibits)
     body = tree.body
     text = _without_blank_lines(body.decode_contents()) if body else ""
-    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in numbered])
+    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in regions])
 
 
 def _name_place(tree: BeautifulSoup, place: str) -> None:

@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
 """By name, in the order in which pages show them. Graduation has no before: it is of cohorts of schools."""
 
 
-def _repeated(rows: Table) -> ibis.expr.types.BooleanValue:
+def _is_duplicate(rows: Table) -> ibis.expr.types.BooleanValue:
     keys = [rows.student, rows.outcome, rows.period_start, rows.period_end]
     return rows.count().over(ibis.window(group_by=keys)) > 1
 
@@ -90,7 +90,7 @@ def inspect_outcomes(
     rows = rows.mutate(in_attendance=rows.student_there.notnull()).drop("student_there")
     whole = ibis.window()  # Spark counts no distinct values in a window
     mixed = rows.status.max().over(whole) != rows.status.min().over(whole)
-    rows = rows.mutate(repeated=_repeated(rows), mixed=mixed.fill_null(False))
+    rows = rows.mutate(repeated=_is_duplicate(rows), mixed=mixed.fill_null(False))
     rows = failures(rows, OUTCOME_RULES, limits)
     account, findings = count_failures(rows, OUTCOME_RULES, limits, "outcomes", source.lost)
     return CheckReport(name, "outcomes", simulated, (account,), tuple(findings), source.files.left_out), rows

@@ -116,7 +116,7 @@ def risk_sets(data: StudentData, rules: Sequence[ReferralRule], event: Event = "
         # bands in which nobody was ever picked have nobody alike; a stratum's columns are never empty
         alike = everybody.filter(everybody.picked).select(*STRATUM).distinct()
         risk = everybody.semi_join(alike, list(STRATUM))
-        rows = keep(con, "sampling the risk sets", _sampled(risk, data.size))
+        rows = keep(con, "sampling the risk sets", _sample(risk, data.size))
         chances = log_chances(risk.select("student", "g", "ends", "school_code", "picked", *STRATUM))
         stays = chances.semi_join(rows, "student").select("student", "log", h="g")
         more = chances.picked.cast("float64") - chances.share
@@ -214,7 +214,7 @@ def _rates(panel: Table) -> Table:
     return rows.filter(rows.y.notnull())
 
 
-def _sampled(risk: Table, size: Size) -> Table:
+def _sample(risk: Table, size: Size) -> Table:
     """Return up to about `MOST_ROWS` rows of each side, the same ones on every engine."""
     first, last = (np.datetime64(month, "M") for month in (size.first_month, size.last_month))
     if size.students * (last - first).astype(int) <= MOST_ROWS:  # once a month at most: nothing need be counted

@@ -258,14 +258,14 @@ def _as_flag(value: Value) -> BooleanValue:
 
 
 def _as_grade(column: FileColumn, value: StringValue) -> StringValue:
-    text = _replaced(value.upper(), column.values)
+    text = _translate(value.upper(), column.values)
     return ibis.ifelse(text.isin(tuple("123456789")), ibis.literal("0") + text, text)
 
 
 def _as_choice(column: FileColumn, value: StringValue) -> StringValue:
     """Return a choice in the contract's spelling where capitals, spaces and hyphens are all that differs."""
     text = value.lower().re_replace(r"[\s-]+", "_")
-    return _replaced(text, column.values)
+    return _translate(text, column.values)
 
 
 def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
@@ -276,11 +276,11 @@ def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     if column.kind == "date":
         return _as_date(value)
     if column.kind == "flag":
-        return _as_flag(_replaced(value.cast("string"), own) if own else value)
+        return _as_flag(_translate(value.cast("string"), own) if own else value)
     text = ibis.ifelse(value.length() > contract.LONGEST, ibis.null("string"), value)
     if column.name in DESCRIBED:
         text = ibis.ifelse(text.startswith("uri://"), text.re_replace(DESCRIPTOR, ""), text)
-    text = _replaced(text, own)
+    text = _translate(text, own)
     if column.name == "grade":
         return _as_grade(column, text)
     if column.name == "supports":
@@ -288,7 +288,7 @@ def _convert(column: FileColumn, value: Value, own: Mapping[str, str]) -> Value:
     return _as_choice(column, text) if column.allowed else text
 
 
-def _replaced(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
+def _translate(text: StringValue, pairs: Mapping[str, str]) -> StringValue:
     """Return the text, or what stands for it in `pairs` whatever its capitals; of an empty cell the pair of ``""``."""
     translations = {contract.as_found(theirs): ours for theirs, ours in pairs.items()}
     if "" in translations:

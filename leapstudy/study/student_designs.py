@@ -164,12 +164,12 @@ def _design(
         else headline_row(placebo.effects, _context(name, where, "placebo"), seed),
         overlap=0.0 if effects is None else effects.card.overlap,
         refused=visited.refused,
-        card=() if effects is None else _rounded(effects.card).lines(),
+        card=() if effects is None else _round(effects.card).lines(),
         why_none=why_none(visited.refused) if effects is None else None,
     )
 
 
-def _rounded(card: Card) -> Card:
+def _round(card: Card) -> Card:
     return replace(card, n_treated=nearest(card.n_treated), n_comparison=nearest(card.n_comparison))
 
 

@@ -149,7 +149,7 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
                 "supports": support_table,
                 "rule_shares": rule_shares(measures.shares, rule),
                 "truth": None if truth is None else _of(truth, code),
-                "placebo_students": rounded(0 if measures.placebo is None else _picked(measures.placebo, code)),
+                "placebo_students": rounded(0 if measures.placebo is None else _n_picked(measures.placebo, code)),
                 "published": _published(slug),
                 "period": measures.period,
                 "hashes": hashes,
@@ -229,7 +229,7 @@ def _share(part: float, whole: float) -> float:
     return np.nan if few else round(part / whole, 3)
 
 
-def _picked(side: Any, code: str) -> int:
+def _n_picked(side: Any, code: str) -> int:
     own = np.isfinite(side.moments.cohort) & ((side.moments.district == code) | (code == ALL))
     return int(side.moments.students[own].sum())
 

@@ -49,14 +49,14 @@ def published(content: Any, name: str = "") -> Any:
     >>> published({"n_treated": 132, "estimate_pp": 4.23456, "p_value": 0.00042, "p_floor": 0.0005})
     {'n_treated': 130, 'estimate_pp': 4.23, 'p_value': 0.0005, 'p_floor': 0.0005}
     """
-    return _rounded(jsonable(content), name)
+    return _round(jsonable(content), name)
 
 
-def _rounded(plain: Any, name: str) -> Any:
+def _round(plain: Any, name: str) -> Any:
     if isinstance(plain, Mapping):
-        return {key: _rounded(item, key) for key, item in plain.items()}
+        return {key: _round(item, key) for key, item in plain.items()}
     if isinstance(plain, list):
-        return [_rounded(item, name) for item in plain]
+        return [_round(item, name) for item in plain]
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         return plain
     if name == EXACT:

@@ -56,10 +56,10 @@ def again(source: Source) -> Answer:
     versions = pd.DataFrame(
         [(name, "" if value is None else str(value)) for name, value in rows], columns=["What", "Value"]
     )
-    return source.say("again", planned=_planned(source)).strip(), Table(versions, "What made this result")
+    return source.say("again", planned=_plan_words(source)).strip(), Table(versions, "What made this result")
 
 
-def _planned(source: Source) -> str:
+def _plan_words(source: Source) -> str:
     check, rows = source.at("plan"), source.frame("standings")
     if source.at("answer", "plan"):
         return source.say("planned_by_lot" if source.at("answer", "lottery") else "planned_without_lot")

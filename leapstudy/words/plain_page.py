@@ -165,7 +165,7 @@ def words_for(reading: Reading, lang: str) -> dict[str, str]:
     if reading.single and kind(reading) == "pooled":
         say = {**say, **{key.removesuffix("_alone"): text for key, text in say.items() if key.endswith("_alone")}}
     own = _own_words(reading, say)
-    return {key: _replaced(text, own) for key, text in say.items()}
+    return {key: _fill(text, own) for key, text in say.items()}
 
 
 def _outcome(reading: Reading) -> Outcome:
@@ -184,7 +184,7 @@ def _own_words(reading: Reading, say: dict[str, str]) -> dict[str, str]:
     return words
 
 
-def _replaced(text: str, words: dict[str, str]) -> str:
+def _fill(text: str, words: dict[str, str]) -> str:
     for slot, word in words.items():
         text = text.replace(slot, word)
     return text

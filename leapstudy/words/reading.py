@@ -225,7 +225,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         eligible=str(evidence_at(blocks, "wwc", "eligibility") or ""),
         p_method=str(main.get("p_method") or ""),
         draw=_draw(result),
-        planned=_planned(blocks, str(main["outcome"])),
+        planned=_outcome_of_plan(blocks, str(main["outcome"])),
         period=str(at(blocks, "period") or ""),
         promise=_promise(blocks),
     )
@@ -298,7 +298,7 @@ def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:
     return question, day
 
 
-def _planned(blocks: Mapping[str, Any], leading: str) -> str:
+def _outcome_of_plan(blocks: Mapping[str, Any], leading: str) -> str:
     outcome = str(at(blocks, "answer", "planned") or "")
     return "" if leading.startswith(outcome) else outcome
 

@@ -69,7 +69,7 @@ def _cell_sums(students: Students) -> Table:
 def _fetch(sums: Table, periods: int) -> pa.Table:
     """Run the expression and return its cells in order of district, cohort (never first) and pattern, checked."""
     table = _in_room(sums, periods)
-    if not (_column(table, "students") * _seen(table, periods).sum(axis=1) == _column(table, "rows")).all():
+    if not (_column(table, "students") * _presence(table, periods).sum(axis=1) == _column(table, "rows")).all():
         raise BadInput(
             "Some students have several rows in one month. Open the files with `open_students`, which merges them."
         )
@@ -103,7 +103,7 @@ def _cross(table: pa.Table, periods: int) -> np.ndarray:
     return cross
 
 
-def _seen(table: pa.Table, periods: int) -> np.ndarray:
+def _presence(table: pa.Table, periods: int) -> np.ndarray:
     bits = [_column(table, f"mask{t // MASK_BITS}") >> (t % MASK_BITS) for t in range(periods)]
     return (np.stack(bits, axis=1) & 1).astype(bool)
 
@@ -118,7 +118,7 @@ def _record(table: pa.Table, periods: Sequence[int], districts: Sequence[str]) -
         district=np.array([places[int(number)] for number in _column(table, "district")], dtype=str),
         cohort=np.where(cohort == 0, NEVER, cohort),
         stratum=np.full(table.num_rows, ""),
-        seen=_seen(table, months),
+        seen=_presence(table, months),
         students=students,
         weight=students.astype(float),
         weight_sq=students.astype(float),

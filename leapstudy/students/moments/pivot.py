@@ -109,7 +109,7 @@ def students_of(panel: Table) -> Iterator[Students]:
     (periods, halves), codes = _survey(rows), _district_codes(rows)
     wide = _words(rows, periods, codes) if halves else _columns(rows, periods, codes)
     with held("turning student-months to students", wide) as wide_rows:
-        days = _unpacked(wide_rows, periods) if halves else wide_rows
+        days = _unpack(wide_rows, periods) if halves else wide_rows
         late = _late(days, periods)
         if not sealed("counting late entries", late.count().to_pyarrow).as_py():
             yield Students(_with_outcome(days, len(periods)), periods, codes)
@@ -186,7 +186,7 @@ def _words(rows: Table, periods: Sequence[int], codes: Sequence[str]) -> Table:
     return _by_student(rows, {f"w{k}": bit_or(rows.word, where=rows.number == k) for k in range(count)})
 
 
-def _unpacked(wide_rows: Table, periods: Sequence[int]) -> Table:
+def _unpack(wide_rows: Table, periods: Sequence[int]) -> Table:
     columns: dict[str, FloatingValue] = {}
     for t, period in enumerate(periods):
         number, place = divmod(period - periods[0], MONTHS_A_WORD)

@@ -22,7 +22,7 @@ def _zero_membership(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongC
     return rows.assign(days_enrolled=0, days_attended=0)
 
 
-def _repeated(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
+def _with_copies(rows: pd.DataFrame, rng: np.random.Generator, wrong: WrongCodes) -> pd.DataFrame:
     shorter = rows["days_enrolled"] - 3
     copies = rows.assign(days_enrolled=shorter, days_attended=rows["days_attended"].clip(upper=shorter))
     return pd.concat([rows, copies])
@@ -52,7 +52,7 @@ ROW_SPOILERS: dict[DirtKind, Spoil] = {
     "over_by_two": _over(1, 2),
     "over_by_more": _over(3, 8),
     "zero_membership": _zero_membership,
-    "repeated": _repeated,
+    "repeated": _with_copies,
     "conflicting": _conflicting,
     "two_districts": _two_districts,
     "lost_zeros": _lost_zeros,

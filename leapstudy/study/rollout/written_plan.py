@@ -83,7 +83,7 @@ def freeze(lottery: Rollout, reason: str) -> dict[str, Any]:
             f"A plan was frozen on {old['written']} already. Say why it changes: `leapstudy plan --freeze --reason "
             "TEXT`; the reason and the old plan's hash stay in the new one."
         )
-    last, plan_months = _measured(lottery)
+    last, plan_months = _period(lottery)
     content = {
         "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "replaces": old["frozen"] if old else "",
@@ -99,7 +99,7 @@ def freeze(lottery: Rollout, reason: str) -> dict[str, Any]:
     return content
 
 
-def _measured(lottery: Rollout) -> tuple[str, tuple[str, ...]]:
+def _period(lottery: Rollout) -> tuple[str, tuple[str, ...]]:
     """Return the period after which is decided and, of students, the months that are measured; refuse as `freeze`."""
     if lottery.track == "students":
         file_months = known_months()
@@ -120,7 +120,7 @@ def why_not_frozen(track: str) -> str:
     if lottery.track != track or kept_plan():
         return ""
     try:
-        _measured(lottery)
+        _period(lottery)
     except BadInput as error:
         return str(error)
     return ""
