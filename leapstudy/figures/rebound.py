@@ -190,6 +190,7 @@ def left_of_dot(at: tuple[float, float], wide: float, ends: tuple[float, float],
     roomy = x > sum(ends) / 2
 
     def crossed(left: bool) -> bool:
+        """Say whether the name crosses a line, or an end of the picture, on that side."""
         first, last = (x - wide, x) if left else (x, x + wide)
         low, high = (
             others[["predicted_pp", "rebound_pp"]].min(axis=1),
