@@ -154,7 +154,7 @@ def _scatter(axes: Axes, regression: Rebound, flags: set[str]) -> None:
     _key(axes, regression)
     if len(own) > 1:  # one alone is named by the key
         for place in dict.fromkeys([own["fall_pp"].idxmin(), *own.index[own["color"] == WARNING]]):
-            _label(axes, own.loc[place])
+            _label(axes, own.loc[place], own.drop(place))
     room_for_ticks(axes)
 
 
@@ -173,13 +173,33 @@ def _program(regression: Rebound) -> str:
     return f"{len(regression.treated)} {study_names().program}"
 
 
-def _label(axes: Axes, row: "pd.Series[Any]") -> None:
-    """Name a treated district, on the side of its dot where the picture has room."""
-    on_left = row["fall_pp"] > sum(axes.get_xlim()) / 2
-    up = row["rebound_pp"] < row["predicted_pp"] - 1
+def _label(axes: Axes, row: "pd.Series[Any]", others: pd.DataFrame) -> None:
+    """Name a treated district beside its dot: where the picture has room, unless only there it crosses a line."""
     name, at = fitted(short(row["district"]), SMALL, LONGEST, "bold"), (row["fall_pp"], row["rebound_pp"])
+    ends = axes.get_xlim()
+    wide = (text_width(name, SMALL, "bold") + 0.15) * (ends[1] - ends[0]) / inches_across(axes)
+    left = left_of_dot(at, wide, ends, others)
+    up = row["rebound_pp"] < row["predicted_pp"] - 1
     look = {"va": "center" if up else "bottom", "color": row["color"], "weight": "bold"}
-    label(axes, name, at, (-6 if on_left else 6, 0 if up else 7), **look)
+    label(axes, name, at, (-6 if left else 6, 0 if up else 7), **look)
+
+
+def left_of_dot(at: tuple[float, float], wide: float, ends: tuple[float, float], others: pd.DataFrame) -> bool:
+    """Say whether a name as `wide` as that is to run to the left of its dot, so that it crosses no district's line."""
+    x, y = at
+    roomy = x > sum(ends) / 2
+
+    def crossed(left: bool) -> bool:
+        """Say whether the name crosses a line, or an end of the picture, on that side."""
+        first, last = (x - wide, x) if left else (x, x + wide)
+        low, high = (
+            others[["predicted_pp", "rebound_pp"]].min(axis=1),
+            others[["predicted_pp", "rebound_pp"]].max(axis=1),
+        )
+        lines = others["fall_pp"].between(first, last) & (low <= y) & (high >= y)
+        return first < ends[0] or last > ends[1] or bool(lines.any())
+
+    return not roomy if crossed(roomy) and not crossed(not roomy) else roomy
 
 
 def _residuals(axes: Axes, regression: Rebound, rows: pd.DataFrame, flags: set[str], average: Any) -> None:

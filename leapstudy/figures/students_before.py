@@ -151,7 +151,9 @@ def _rise(axes: Axes, study: StudentStudy, table: pd.DataFrame) -> None:
     edge = before["event_time"] <= table["event_time"].min() + 1  # else it would run into the axis
     shift: dict[str, Any] = {"textcoords": "offset points", "va": "top", "size": SMALL, "color": OWN}
     shift["ha"] = "left" if edge else "right"
-    axes.annotate(f"{number(value, 1)}%", (before["event_time"], value), (6 if edge else -6, -2), **shift)
+    shift["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # it may run over the line of picking
+    at = axes.get_xlim()[0] if edge else before["event_time"]
+    axes.annotate(f"{number(value, 1)}%", (at, value), (2 if edge else -6, -3 if edge else -2), **shift)
     placebo = study.answer.design("before_after").placebo
     if placebo is None:
         return

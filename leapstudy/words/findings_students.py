@@ -151,7 +151,9 @@ def outcomes(study: StudentStudy) -> str:
     chronic = table[(table["outcome"] == "chronic_absence") & table["n_treated"].between(1, FEW_FOR_CHRONIC)]
     few = [CATALOG.say("outcomes_few", n=n) for n in chronic["n_treated"]]
     lead = first[0] if first else CATALOG.say("outcomes_attendance")
-    return "".join([_secondary(lead, len(others), lines), *few])
+    unclaimed = lines and study.verdict is not None and study.verdict.kind in UNCLAIMED
+    same = [CATALOG.say("outcomes_unclaimed")] if unclaimed else []
+    return "".join([_secondary(lead, len(others), lines), *same, *few])
 
 
 def _secondary(first: str, n: int, lines: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from leapstudy.figures.district import district
 from leapstudy.figures.forest import forest
 from leapstudy.figures.plain import plain_chart
 from leapstudy.figures.power import ruler
+from leapstudy.figures.rebound import left_of_dot
 from leapstudy.study.public import study_district
 from leapstudy.study.result import load_result
 from leapstudy.words.plain_page import LANGUAGES
@@ -50,6 +51,14 @@ def test_a_line_holds_as_many_words_as_fit(text, size, weight):
         for line, after in pairwise(lines):
             assert frame.text_width(line, size, weight) <= 0.95 * width or " " not in line
             assert frame.text_width(f"{line} {after.split()[0]}", size, weight) > 0.95 * width
+
+
+def test_a_name_runs_to_the_side_where_it_crosses_no_line():
+    lines = pd.DataFrame({"fall_pp": [-3.5], "predicted_pp": [1.0], "rebound_pp": [-3.0]})
+    assert left_of_dot((-4.0, -2.0), 1.0, (-9.0, 0.0), lines), "at right there is room, and another district's line"
+    assert not left_of_dot((-5.0, -2.0), 1.0, (-9.0, 0.0), lines)
+    assert not left_of_dot((-8.5, -2.0), 1.0, (-9.0, 0.0), lines.assign(fall_pp=-8.0)), "no room at left"
+    assert left_of_dot((-3.0, -2.0), 1.0, (-9.0, 0.0), lines.assign(fall_pp=-1.0))
 
 
 @WIDTHS

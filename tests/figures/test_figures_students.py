@@ -73,6 +73,17 @@ def test_the_rise_is_told_beside_the_line_of_picking(study, width):
     assert told.get_window_extent().x0 > line
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_lowest_value_meets_nothing_where_few_months_stand_before(study, width):
+    table = study.answer.rebound
+    early = replace(study.answer, rebound=table[table["event_time"] >= -2])
+    figure = rebound(replace(study, answer=early), width).figure
+    assert overlaps(figure) == []
+    (told,) = [text for text in figure.axes[0].texts if text.get_text().endswith("%")]
+    assert told.get_bbox_patch() is not None, "where it runs over the line of picking the line gives way"
+
+
 def test_the_picture_of_designs_names_the_months_of_each(study):
     """Early files leave some designs fewer months, and those not met may be followed longer than the placebo."""
     first, *rest = study.answer.designs

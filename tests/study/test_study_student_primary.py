@@ -186,6 +186,14 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(le
     assert "being offered visits by lot on chronic absence (intention-to-treat)" in " ".join(together.values())
 
 
+@pytest.mark.parametrize(("kind", "claimed"), [("positive", True), ("selection", False), ("failed_placebo", False)])
+def test_other_outcomes_of_students_who_were_picked_are_no_effects_either(kind, claimed):
+    row = {"outcome": "grades", "primary": False, "reason": "", "unit": "% of the scale", "p_holm": 0.001}
+    table = pd.DataFrame([row | {"estimate_pp": 7.8, "low_pp": 5.6, "high_pp": 10.0, "n_treated": 275}])
+    told = words.outcomes(SimpleNamespace(answer=SimpleNamespace(outcomes=table), verdict=SimpleNamespace(kind=kind)))
+    assert "grades +7.80" in told and ("nor may these be read as effects" in told) != claimed
+
+
 def test_outcomes_that_cannot_be_made_are_not_said_to_show_nothing():
     rows = [("grades", False, "Too few."), ("enrolled", False, "Nobody left.")]
     table = pd.DataFrame(rows, columns=["outcome", "primary", "reason"]).assign(p_holm=None, n_treated=0)
