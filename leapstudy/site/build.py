@@ -11,7 +11,17 @@ from typing import Any
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.data.names import short
-from leapstudy.site.index import Entry, addresses, entry_of, error_of, expected_entry, index_html, neighbors, track_of
+from leapstudy.site.index import (
+    OF_STUDENTS,
+    Entry,
+    addresses,
+    entry_of,
+    error_of,
+    expected_entry,
+    index_html,
+    neighbors,
+    track_of,
+)
 from leapstudy.site.render import APPENDIX, DOCUMENTS, NOTEBOOK, PLAIN, link, write_assets
 from leapstudy.site.stamps import FIGURES, Stamps, read_stamps
 from leapstudy.study.result import load_result
@@ -175,4 +185,7 @@ class Build:
 def _name_on(entry: Entry, page: str) -> str:
     """Return what a neighbor is called on a page, in the page's language."""
     lang = next((lang for lang, name in PLAIN.items() if name == page), "en")
-    return short(entry.title) if entry.reading is None or lang == "en" else pager_words(entry.reading, lang)
+    if lang == "en":
+        return short(entry.title)
+    # one that is still expected has no reading yet: its name is all that its title and the other language share
+    return pager_words(entry.reading, lang) if entry.reading else short(entry.title.removesuffix(OF_STUDENTS))
