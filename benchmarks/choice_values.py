@@ -20,10 +20,11 @@ PUBLIC, POOLED, EXPLORE = "10", ALL_SLUG, "40-explore"
 OWN, ROLLOUT, CLAIMS = "50-your-own-analysis", "60-plan-a-rollout", "01-the-claims"
 NOTEBOOKS = ("00-start-here", CLAIMS, "02-the-data", PUBLIC, POOLED, EXPLORE, OWN, ROLLOUT)
 DISTRICTS = 15
+# Codes in the longest comparison group chosen by hand.
 MANY = 8
-"""Codes in the longest comparison group chosen by hand."""
+# A covariate file of one's own, which `workspace` writes from the study's own table of units.
 COVARIATES = "data/covariates.csv"
-"""A covariate file of one's own, which `workspace` writes from the study's own table of units."""
+# Values of the student track: its own parameters, and what the SIMULATED state (`part__key`) is made by.
 STUDENTS = {
     "min_comparison": [1, 6, 200],
     "early": [[6, 4], [1, 1], [12, 1]],
@@ -39,7 +40,7 @@ STUDENTS = {
     "attrition__monthly": [0.0, 0.05],
     "districts": [{"0640011": 500, "1630011": 60}, {"0640011": 150}, {"0640011": 20, "0770011": 400, "1630011": 300}],
 }
-"""Values of the student track: its own parameters, and what the SIMULATED state (`part__key`) is made by."""
+# Values of the notebook that plans a rollout: its parameters, and those of `params/rollout.yml` (`part__key`).
 PLANNED = {
     "track": [*get_args(Track)],
     "dollars": [500_000, 1200, 50_000_000],
@@ -54,7 +55,7 @@ PLANNED = {
     "scenarios__students": [[*get_args(Outcome)], *([one] for one in get_args(Outcome))],
     "scenarios__deals": [100],
 }
-"""Values of the notebook that plans a rollout: its parameters, and those of `params/rollout.yml` (`part__key`)."""
+# Values at the end of what is legal, which few other values go with: each is asked alone.
 ALONE = {
     ROLLOUT: {
         "eligible__students__window": [WINDOWS[-1]],
@@ -66,7 +67,6 @@ ALONE = {
         "eligible__units": [{"chronic_absence": {"at_least": 101}}, {}],
     },
 }
-"""Values at the end of what is legal, which few other values go with: each is asked alone."""
 
 
 def legal_values(data: StudyData, slug: str, declared: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -125,8 +125,8 @@ def _columns(data: StudyData) -> list[str]:
     return [name for name in known if data.districts[name].notna().any()]
 
 
+# The studies of `tests/states`, which borrow Connecticut's plan of a rollout.
 STATES = ("ma", "md")
-"""The studies of `tests/states`, which borrow Connecticut's plan of a rollout."""
 
 
 def workspace(study: str, root: Path) -> None:

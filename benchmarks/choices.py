@@ -86,8 +86,8 @@ COLUMNS = (
 )
 STUDIES = ("ct", "ma", "md", "students")
 UNRULED = ("weights", "seed")
+# One choice of so many is drawn and printed; of the others the texts of each figure are read.
 EVERY = 4
-"""One choice of so many is drawn and printed; of the others the texts of each figure are read."""
 BROKEN = re.compile(
     r"(?<![\w.])(?:nan|NaN|None(?! of)|inf|NaT|undefined|<NA>)(?!\w)"
     r"|\{\w*\}|\{\{|[−-]0\.0+(?![\d])|np\.\w+\(|Traceback|object at 0x"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Any
 
+# Rows that are tried around a pair before it is called refused.
 TRIES = 6
-"""Rows that are tried around a pair before it is called refused."""
 
 Pair = tuple[str, int, str, int]
 

@@ -43,6 +43,7 @@ COLUMNS = (
     "versions",
     "command",
 )
+# What a row holds, as SQL of the student's number i (and the month's, t).
 COMMON = {
     "id": "'s' || lpad(i::VARCHAR, 9, '0')",
     "district": "'D' || lpad((i % 20)::VARCHAR, 3, '0')",
@@ -54,7 +55,6 @@ COMMON = {
     "months": "20",
     "first": "2020-09-01",
 }
-"""What a row holds, as SQL of the student's number i (and the month's, t)."""
 FILES: dict[str, dict[str, str]] = {
     "a state": {},
     "every student visited": {"visited": "1.0"},

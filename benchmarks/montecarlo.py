@@ -35,8 +35,8 @@ from leapstudy.students.simulate.config import EffectPath, ReferralRule
 from leapstudy.students.simulate.referral import window
 from leapstudy.study.student_results import DESIGN_LABELS
 
+# Of the designs, in their order.
 MARKERS = ("P", "^", "v", "D", "o")
-"""Of the designs, in their order."""
 RESULTS = Path(__file__).parent / "results"
 CODE = "0640011"
 MONTHS = (1, 3, 6)

@@ -30,12 +30,11 @@ PROGRAMS, DRAWS, SEED = 500, 499, 20261128
 CASES = ("any units", "lots within strata", "any units, compared within parents", "whole parents")
 ANY, LOTS, WITHIN, WHOLE = CASES
 LOGODDS = ", log-odds"
+# A second outcome of a study, into whose figures programs are dealt to any units. `md` has no other one: attendance is
+# refused, since too many cells are bounds, so that it is asked on the other scale.
 OTHER = {"ct": "attendance_rate_high_needs", "ma": "chronic_absence", "md": f"chronic_absence{LOGODDS}"}
-"""A second outcome of a study, into whose figures programs are dealt to any units. `md` has no other one: attendance is
-refused, since too many cells are bounds, so that it is asked on the other scale.
-"""
+# Units of a parent, and parents that start at the least.
 FAMILY, FEWEST = 6, 8
-"""Units of a parent, and parents that start at the least."""
 
 
 def studies() -> dict[str, Path]:

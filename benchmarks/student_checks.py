@@ -40,16 +40,15 @@ OUT = Path(__file__).parent / "results" / "student_checks.csv"
 REPLICATES, BY_LOT, SEED = 24, 32, 20261128
 What = Literal["checks", "visits", "outcomes"]
 DISTRICTS = {"0640011": 2000}
+# Share leaving in a month where outcomes are followed:
+# with the state's own few of a district's visited would leave.
 LEAVE = 0.03
-"""Share leaving in a month where outcomes are followed:
-with the state's own few of a district's visited would leave.
-"""
+# Points that each further visit adds where visits work.
 PER_VISIT = 2.0
-"""Points that each further visit adds where visits work."""
+# Effects on students visited once, on those visited three times or more, and how much more the second is.
 ONCE, OFTEN, MORE = "visited_once", "visited_often", "often_less_once"
-"""Effects on students visited once, on those visited three times or more, and how much more the second is."""
+# The way of picking that leaves nothing to staff.
 LOT = "lot"
-"""The way of picking that leaves nothing to staff."""
 Z = float(stats.norm.ppf(0.975))
 NUMBERS = ["estimate_pp", "se_pp", "low_pp", "high_pp"]
 

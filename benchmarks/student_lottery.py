@@ -28,12 +28,12 @@ DRAWS, SEED, REDRAWS, RESAMPLES = 400, 20261128, 399, 199
 DISTRICTS = {"0640011": 1500, "0770011": 1200}
 STARTS = {"first": "2021-09", "second": "2022-01"}
 OFFER = {"starts": STARTS, "share": 0.6, "crossover": 0.03}
+# School months at which periods begin: before the first start, from each start on; and one past the last.
 EDGES = (0, 10, 14, 20)
-"""School months at which periods begin: before the first start, from each start on; and one past the last."""
+# A path on which each further visit adds points to what the first does; elsewhere it adds none.
 MORE, PER_VISIT = "more", 2.0
-"""A path on which each further visit adds points to what the first does; elsewhere it adds none."""
+# Chance to leave before the last figure, a share missed in the last period: visits keep students, so Lee is needed.
 LEAVING = 0.6
-"""Chance to leave before the last figure, a share missed in the last period: visits keep students, so Lee is needed."""
 WHAT = {
     "offer": "effect of the offer",
     "visited": "effect of being visited (Anderson-Rubin)",

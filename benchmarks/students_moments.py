@@ -26,8 +26,8 @@ from results_table import RESULTS, append, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE, PICTURE = RESULTS / "students_moments.csv", RESULTS / "students_moments.png"
+# Points within which two ways have found the same effect.
 ALIKE = 1e-8
-"""Points within which two ways have found the same effect."""
 PACKAGES = ("duckdb", "csdid", "diff-diff", "moderndid", "panelkit", "fereg", "pyfixest", "numpy", "pandas")
 COLUMNS = [
     "date",
@@ -48,10 +48,10 @@ COLUMNS = [
     "python",
     "versions",
 ]
+# Packages with Callaway-Sant'Anna, and packages with two-way fixed effects.
 STAGGERED, TWO_SIDES = ("panelkit", "diff-diff", "csdid", "moderndid"), ("fereg", "pyfixest")
-"""Packages with Callaway-Sant'Anna, and packages with two-way fixed effects."""
+# Marked on the pictures' axes.
 SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
-"""Marked on the pictures' axes."""
 CLOCKS = {"wall_s": "wall", "cpu_s": "CPU", "cpu_all_s": "CPU with imports"}
 Found = dict[str, float]
 

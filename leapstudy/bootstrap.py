@@ -26,17 +26,17 @@ RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-test.lock
 SUPPORTED = ((3, 11), (3, 14))
 
 SHARE = ROOT / "leapstudy" / "batch" / "kernels" / "share"
+# The study's own; one that a person adds under another name is theirs.
 NOTEBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
-"""The study's own; one that a person adds under another name is theirs."""
+# Lines of pip that are shown where it fails.
 LAST = 30
-"""Lines of pip that are shown where it fails."""
 WARM = ["--nbval-kernel-name", "leapstudy-warm", "--nbval-sanitize-with", "tests/nbval.cfg"]
+# Two workers, a module at a time, in the order of tests/conftest.py; one that hung would be given the same again.
 TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "0"]
-"""Two workers, a module at a time, in the order of tests/conftest.py; one that hung would be given the same again."""
+# Imported before nbval, so that pytest's three processes do not compile a grammar for more than a second each.
 EARLY = ["-p", "leapstudy.batch"]
-"""Imported before nbval, so that pytest's three processes do not compile a grammar for more than a second each."""
+# Keeps one core busy for half a minute: it runs beside the commands after it, and what it says comes last.
 BESIDE = ["-m", "mypy"]
-"""Keeps one core busy for half a minute: it runs beside the commands after it, and what it says comes last."""
 
 TASKS: dict[str, tuple[Path, list[list[str]]]] = {
     "setup": (RUN_LOCK, []),

@@ -26,8 +26,8 @@ from leapstudy.evidence.assess import assess
 from leapstudy.study.public import Study, study_all, study_district
 from leapstudy.study.student_files import stored_state
 
+# Modules that take a worker longest, in the order in which they begin.
 LONGEST = ("test_student_on_spark.py", "test_browser_pages.py", "test_cli_own_files.py", "test_states_pages.py")
-"""Modules that take a worker longest, in the order in which they begin."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -115,8 +115,8 @@ def pooled(whole):
     return whole.answer
 
 
+# Students by district; the last district is too small to be shown.
 SMALL_STATE = {"0640011": 900, "0770011": 500, "1630011": 60}
-"""Students by district; the last district is too small to be shown."""
 
 
 @pytest.fixture(scope="session")

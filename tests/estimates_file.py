@@ -4,6 +4,7 @@ import pandas as pd
 
 from leapstudy.core.estimate import COLUMNS, FORMULA, INTEGERS, TEXTS, Estimate
 
+# An estimate given by hand; a test says what is its own with `dataclasses.replace`.
 POOLED = Estimate(
     track="public",
     district_code="ALL",
@@ -20,7 +21,6 @@ POOLED = Estimate(
     estimate_pp=-0.34,
     p_method="label_permutation",
 )
-"""An estimate given by hand; a test says what is its own with `dataclasses.replace`."""
 
 
 def read_estimates(path):

@@ -9,8 +9,8 @@ from leapstudy.students.engine import connect
 from leapstudy.students.moments.pivot import SHIFT
 from leapstudy.students.moments.record import CELL_FIELDS, NEVER
 
+# With a summer between them, in which visits happen and no school is.
 MONTHS = pd.to_datetime(["2021-05-01", "2021-06-01", "2021-09-01", "2021-10-01"])
-"""With a summer between them, in which visits happen and no school is."""
 
 
 def random_panel(seed, students=120, gaps=0.2, parts=2, months=MONTHS):

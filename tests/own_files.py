@@ -32,8 +32,8 @@ NAMES = {
     "type": "How",
 }
 STUDENT_KEY = "an invented key of forty characters, no more"
+# What a visit adds to the visited students' attendance rate, in points.
 EFFECT_PP = 6.0
-"""What a visit adds to the visited students' attendance rate, in points."""
 
 
 def students(districts: dict[str, int], seed: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:

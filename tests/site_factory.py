@@ -36,8 +36,8 @@ def student_exhibits(study):
     ]
 
 
+# By the identity of a study: the study, so that no other takes its place, and what its exhibits show.
 DRAWN: dict[int, tuple[object, list[tuple[str, str, dict, dict]]]] = {}
-"""By the identity of a study: the study, so that no other takes its place, and what its exhibits show."""
 
 
 def drawn(study, draw):

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Seconds until master and worker must have come up.
 PATIENCE = 120
-"""Seconds until master and worker must have come up."""
 
+# A session that lives for minutes: what the second compiler and parallel collection cost never comes back.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""A session that lives for minutes: what the second compiler and parallel collection cost never comes back."""
 
 DEFAULTS = {
     "spark.driver.host": "127.0.0.1",

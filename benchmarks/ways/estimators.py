@@ -107,8 +107,8 @@ def panelkit(path: str) -> Effect:
     return float(found.att), float(found.se)
 
 
+# Period in which the students start whom the ways with two sides compare with the never-visited.
 ONE_START = 11
-"""Period in which the students start whom the ways with two sides compare with the never-visited."""
 
 
 def one_start(path: str) -> pd.DataFrame:
@@ -239,13 +239,13 @@ PEERS: dict[str, Way] = {
     "fereg": fereg,
     "pyfixest": pyfixest,
 }
+# What is imported before the clock starts.
 IMPORTS = {
     "csdid": "csdid.att_gt",
     "diff-diff": "diff_diff",
     "our diff_in_diff": "leapstudy.study.door",
     **{name: name for name in ("moderndid", "panelkit", "fereg", "pyfixest")},
 }
-"""What is imported before the clock starts."""
 OURS = {"our Callaway-Sant'Anna": "cs", "our moments": "moments"}
 
 

@@ -85,8 +85,8 @@ def _differing(slug: str, spec: Spec, base: Mapping[str, Any]) -> dict[str, Any]
 TOOLS = Tools(command, save)
 
 
+# Runs that are named one by one; more are counted.
 NAMED = 3
-"""Runs that are named one by one; more are counted."""
 UNSEEN = "Open and run this notebook to see whether the last batch is fresh, or type `leapstudy status`."
 
 

@@ -15,8 +15,8 @@ from leapstudy.batch.ro_crate import recorded_hashes
 from leapstudy.site.render import DOCUMENTS
 from leapstudy.site.stamps import STAMPS, read_stamps
 
+# Files with times or paths of their batch; what they say of the others is checked.
 OF_THE_MOMENT = (NAME, RECORD, STAMPS, "run.log", "failed.ipynb")
-"""Files with times or paths of their batch; what they say of the others is checked."""
 DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 NAMED = 3
 

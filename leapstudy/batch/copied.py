@@ -11,8 +11,8 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.parameter_file import read_mapping
 
+# Notebook -> hash of its cells as they were copied, beside the notebooks; a workspace of one's own making has none.
 LISTING = "COPIED.json"
-"""Notebook -> hash of its cells as they were copied, beside the notebooks; a workspace of one's own making has none."""
 
 
 @dataclass(frozen=True, slots=True)

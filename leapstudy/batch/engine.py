@@ -82,8 +82,8 @@ class PromptManager(AsyncKernelManager):
 
 
 ENGINE = "leapstudy"
+# What a kernel of a batch is started with: the user's IPython history is of what the user typed.
 NO_HISTORY = ("--HistoryManager.enabled=False",)
-"""What a kernel of a batch is started with: the user's IPython history is of what the user typed."""
 MAX_BYTES = 20_000_000
 MAX_MESSAGES = 10_000
 FLOOD, INTERRUPT = "flood", "interrupt"

@@ -28,9 +28,9 @@ from leapstudy.core.sources import package_hash
 from leapstudy.site.index import track_of
 from leapstudy.study.result import load_result
 
+# How long a cell may take. Of student files the first cell that asks measures every district, and others wait for it:
+# at 500 MB of memory two cores take about 2 s for a MiB of CSV, and an endless loop still ends.
 TIMEOUT_SECONDS, SECONDS_A_MIB = 300, 5
-"""How long a cell may take. Of student files the first cell that asks measures every district, and others wait for it:
-at 500 MB of memory two cores take about 2 s for a MiB of CSV, and an endless loop still ends."""
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
 RESULT = "result.json"
 MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")

@@ -13,8 +13,8 @@ from leapstudy.core.errors import LeapstudyError
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_HINT = "free some space, then `leapstudy run` goes on from there"
+# How jupyter_client begins to say that a kernel died before its first cell.
 DEAD_AT_START = "Kernel died before replying"
-"""How jupyter_client begins to say that a kernel died before its first cell."""
 Failure = dict[str, str]
 
 

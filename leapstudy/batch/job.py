@@ -19,9 +19,9 @@ from leapstudy.core.files import sha256_file
 from leapstudy.core.names import SIMULATION, Track
 from leapstudy.core.sources import package_files
 
+# Notebooks side by side must not fight over the cores; and sums can differ in the last digit with the number of
+# threads, so that it is in the manifest's key, too.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Notebooks side by side must not fight over the cores; and sums can differ in the last digit with the number of
-threads, so that it is in the manifest's key, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,15 @@ def threads() -> dict[str, str]:
     return {name: os.environ.get(name, "1") for name in ONE_THREAD}
 
 
+# Its values are in the manifest already, typed; its comments and reasons change no figure.
 RESOLVED = "study.yml"
-"""Its values are in the manifest already, typed; its comments and reasons change no figure."""
 ONLY_STUDENTS = {SIMULATION, "students.yml"}
+# What is decided before a program starts: of it the student track takes its primary outcome and what was promised.
 PLANNED = {"rollout.yml", "rollout_plan.yml"}
-"""What is decided before a program starts: of it the student track takes its primary outcome and what was promised."""
+# Of the draws only the notebook that names the file reads it, and whatever rests on the draw that a study names.
 DRAWS = "draws.json"
-"""Of the draws only the notebook that names the file reads it, and whatever rests on the draw that a study names."""
+# Lists of units that drew lots; those of students lie outside the workspace.
 UNIT_LISTS = "draw_*.csv"
-"""Lists of units that drew lots; those of students lie outside the workspace."""
 Signature = tuple[tuple[str, int, int], ...]
 
 

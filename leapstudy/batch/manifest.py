@@ -27,8 +27,8 @@ WORDS = {
     "student_key": "the key for students' numbers",
     "libraries": "the installed libraries",
 }
+# Names that a sentence tells one by one; more are counted.
 NAMED = 5
-"""Names that a sentence tells one by one; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)

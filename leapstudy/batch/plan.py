@@ -25,10 +25,10 @@ ROLLOUT, ROLLOUT_FILE = "60_plan_a_rollout", "rollout.yml"
 ROLLOUT_SLUG = ROLLOUT.replace("_", "-")
 ONCE_SLUGS = {POOLED: ALL_SLUG}
 ARTICLE = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")
+# Parameters by which the runs of one notebook differ; they are filled by the plan alone.
 OWN = ("district", "result_path")
-"""Parameters by which the runs of one notebook differ; they are filled by the plan alone."""
+# Parameters by which a notebook asks the data; see `Spec`.
 QUESTION = {"comparison", "contrast", "edition", "outcome"}
-"""Parameters by which a notebook asks the data; see `Spec`."""
 TRACKS: dict[str, tuple[Track, ...]] = {"public": ("public",), "students": ("students",), "all": ("public", "students")}
 
 

@@ -20,11 +20,11 @@ LEDGER = ".mirror.json"
 Ledger = dict[str, dict[str, str]]
 LOCAL_ONLY = {LEDGER, ".lock", ".batch.json"}
 MANIFEST = "manifest.json"
+# Files of the results' own top folder; the others are in `assets/` and in one folder a run.
 TOP = {"index.html", "estimates.csv", "site.json", "ro-crate-metadata.json"}
-"""Files of the results' own top folder; the others are in `assets/` and in one folder a run."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+# A whole address; of a file it begins with a slash or a drive.
 URL = re.compile(f"(?!file://(?!/|[A-Za-z]:)){SCHEME.pattern}/.*[^/ ].*")
-"""A whole address; of a file it begins with a slash or a drive."""
 
 
 @dataclass(frozen=True, slots=True)

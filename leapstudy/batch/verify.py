@@ -32,12 +32,11 @@ from leapstudy.students.guard import key_mark
 from leapstudy.study.result import load_result
 
 DERIVED = "LEAPSTUDY_DERIVED"
+# Points within which a number counts as the same: far below what is printed, above what another processor may round.
 TOLERANCE = 1e-8
-"""Points within which a number counts as the same: far below what is printed, above what another processor may round.
-"""
 RELISTED = f"{STAMPS}: its list of runs is not as the batch wrote it"
+# Lines of what moved that are printed; more are counted.
 SHOWN = 20
-"""Lines of what moved that are printed; more are counted."""
 NUMBERS = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor", "n_treated", "n_comparison")
 NAMES = (
     "district_code",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from leapstudy.data.new_study import Draft
 
 EXAMPLE = "data/examples/schools_simulated.csv"
+# What every workspace starts from as it is in this one, beside the notebooks.
 COPIED = ("params/students.yml", f"params/{SIMULATION}", "requirements.lock", EXAMPLE)
-"""What every workspace starts from as it is in this one, beside the notebooks."""
 
 
 def new(
@@ -124,8 +124,8 @@ def bring(folder: Path) -> None:
 
 
 app = typer.Typer(no_args_is_help=True, help="New editions of the published figures.")
+# Cells of each kind that are printed; --list writes all of them.
 LISTED = 20
-"""Cells of each kind that are printed; --list writes all of them."""
 
 
 @app.callback()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
+# The study that the command line named, as it was typed; empty where it named none.
 _named: list[str] = []
-"""The study that the command line named, as it was typed; empty where it named none."""
 
 
 def name_study(study: Path | None) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import Role, Track
 
+# Days of a school year: a percentage point of attendance is 1.8 days.
 SCHOOL_DAYS = 180
-"""Days of a school year: a percentage point of attendance is 1.8 days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ TEXTS = (
     *("estimator", "role", "p_method"),
 )
 _cells = attrgetter(*COLUMNS)
+# Beginnings of a cell that a spreadsheet computes.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of a cell that a spreadsheet computes."""
 
 
 def to_frame(estimates: Iterable[Estimate]) -> pd.DataFrame:

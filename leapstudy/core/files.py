@@ -16,8 +16,8 @@ from pathlib import Path
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 
+# Folders of the workspace that nothing else may be written to; `data/derived` is what is made.
 OWN = ("data", "params", "notebooks", "leapstudy", "tests", "docs", "benchmarks", ".git", ".venv")
-"""Folders of the workspace that nothing else may be written to; `data/derived` is what is made."""
 
 
 def require_free(folder: Path, what: str) -> Path:
@@ -83,8 +83,8 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 PREFIX = "leapstudy-"
+# Bytes that the name of a folder with sockets may have: the name of a socket has about a hundred at most.
 SHORT = 40
-"""Bytes that the name of a folder with sockets may have: the name of a socket has about a hundred at most."""
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from html import escape
 from typing import Any
 
 CODE = re.compile(r"`([^`]+)`")
+# How a widget stands in a notebook's outputs; it holds a name that differs from run to run and means nothing later.
 WIDGET = "application/vnd.jupyter.widget-view+json"
-"""How a widget stands in a notebook's outputs; it holds a name that differs from run to run and means nothing later."""
 
 
 class Live:

@@ -15,34 +15,34 @@ PriorName = Literal["flat", "published"]
 Nesting = Literal["none", "cluster", "stratum"]
 
 DUCKDB, SPARK_LOCAL, SPARK = "duckdb", "spark-local", "spark"
+# How Spark itself writes where its workers are.
 SPARK_MASTER = re.compile(r"spark://\S+|yarn|k8s://\S+|local\[(\d+|\*)\]|local-cluster\[\d+,\d+,\d+\]")
-"""How Spark itself writes where its workers are."""
 
+# A comparison group by its name in `params/state.yml`, or codes of one's own choice.
 Comparison = str | tuple[str, ...]
-"""A comparison group by its name in `params/state.yml`, or codes of one's own choice."""
 
+# The parameters of the SIMULATED state, in `params/`.
 SIMULATION = "simulation.yml"
-"""The parameters of the SIMULATED state, in `params/`."""
 
+# `district_code` of the rows that pool every treated district.
 ALL_DISTRICTS = "ALL"
-"""`district_code` of the rows that pool every treated district."""
 
+# Name of the pooled run and of its folder in `reports/`.
 ALL_SLUG = "all-districts"
-"""Name of the pooled run and of its folder in `reports/`."""
 
+# Variable of the environment that asks exhibits for their drawings as a page shows them; a batch sets it.
 FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
-"""Variable of the environment that asks exhibits for their drawings as a page shows them; a batch sets it."""
+# How an exhibit for a page stands in a notebook's outputs; no front end shows it.
 PAGE = "application/vnd.leapstudy.exhibit"
-"""How an exhibit for a page stands in a notebook's outputs; no front end shows it."""
 
+# The largest number that a table holds.
 LARGEST_SEED = 2**63 - 1
-"""The largest number that a table holds."""
 
+# What the name of a run of the student track starts with, and its folder in `reports/`.
 STUDENT_SLUG = "students-"
-"""What the name of a run of the student track starts with, and its folder in `reports/`."""
 
+# Phase of the units of a draw that no place was left for: the comparison group until the study ends.
 WAITING = "waiting"
-"""Phase of the units of a draw that no place was left for: the comparison group until the study ends."""
 
 
 def options(alias: Any) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
+# An entry of a file of choices, to show where one is refused.
 FORM = '`comparison: { value: others, reason: "why this one" }`.'
-"""An entry of a file of choices, to show where one is refused."""
 
 
 def read_choices(path: Path, legal: Collection[str]) -> dict[str, Any]:
@@ -165,18 +165,18 @@ def _month(text: str) -> str:
         raise ValueError(f"{text!r} is no month; write it as 2031-08, or leave it empty") from None
 
 
+# A day as text, ``2031-08-01``, with or without quotes; or empty.
 Day = Annotated[
     str,
     BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value),
     AfterValidator(_day),
 ]
-"""A day as text, ``2031-08-01``, with or without quotes; or empty."""
+# A month as text, ``2031-08``; or empty.
 Month = Annotated[str, AfterValidator(_month)]
-"""A month as text, ``2031-08``; or empty."""
 
 
+# A number that decides draws.
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
-"""A number that decides draws."""
 
 Record = TypeVar("Record", bound=Part)
 

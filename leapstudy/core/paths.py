@@ -5,8 +5,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+# The file that makes a folder a study.
 STUDY = Path("params") / "state.yml"
-"""The file that makes a folder a study."""
 
 
 def root() -> Path:

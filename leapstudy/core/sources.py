@@ -10,8 +10,8 @@ import leapstudy
 from leapstudy.core import paths
 from leapstudy.core.files import sha256_bytes
 
+# What pages alone are made with: a change makes pages again, and no run.
 TEMPLATES = Path("site", "templates")
-"""What pages alone are made with: a change makes pages again, and no run."""
 LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==", re.MULTILINE)
 
 

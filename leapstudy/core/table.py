@@ -46,8 +46,8 @@ def table_html(frame: pd.DataFrame, caption: str, decimals: int = 2) -> str:
     )
 
 
+# Letters of a cell that stay on one line, such as a school year, which a browser would break at its hyphen.
 SHORT = 12
-"""Letters of a cell that stay on one line, such as a school year, which a browser would break at its hyphen."""
 
 
 def text_columns(longest: Mapping[int, int]) -> str:
@@ -69,8 +69,8 @@ def text_columns(longest: Mapping[int, int]) -> str:
     return " ".join(f"{kind}{place}" for place in sorted(longest) for kind, holds in rules.items() if holds(place))
 
 
+# Names of columns of measured numbers: one that happens to be whole has decimals, as the others have.
 MEASURED = re.compile(r"^(estimate|effect|low|high|se|standard error|placebo|points|from|to)\b|_pp$", re.IGNORECASE)
-"""Names of columns of measured numbers: one that happens to be whole has decimals, as the others have."""
 
 
 def digits_of(frame: pd.DataFrame, decimals: int) -> list[int]:

@@ -9,8 +9,8 @@ from leapstudy.data.districts import rule_mask
 from leapstudy.data.load import StudyData
 from leapstudy.data.state import State
 
+# Keys of the treated units, and of units that are neither treated nor in the study's own comparison group.
 TREATED, REST = "treated", "others"
-"""Keys of the treated units, and of units that are neither treated nor in the study's own comparison group."""
 
 
 def group_labels(state: State) -> dict[str, str]:

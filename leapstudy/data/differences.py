@@ -8,8 +8,8 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.core.phrases import capital
 
+# Names that no published column has.
 COLUMN, CELL = "__column__", "__cell__"
-"""Names that no published column has."""
 KINDS = ("changed", "added", "vanished", "rewritten")
 
 

@@ -21,16 +21,16 @@ NAME = rf"{UNIT}.*name|^{UNIT}$|^(name|organi[sz]ation|county name)$"
 YEAR = r"year|^(yr|sy|fy)$"
 GROUP = r"sub ?group|student ?group|demographic|category|population|reporting ?group|^group"
 LEVEL = r"level|type|aggregat"
+# Values of a level; of another unit those that begin with its noun.
 LEVELS = {
     "district": r"^(district|lea\b|local education|corporation|division|d$)",
     "school": r"^(school|campus|building|s$)",
 }
-"""Values of a level; of another unit those that begin with its noun."""
 ALL = re.compile(r"(all|total|overall)\b.*|(state|district|school)[ -]?(total|wide)", re.IGNORECASE)
 LARGER = r"county|region"
 TAKEN = {*KEY, *MEASURES, "district"}
+# A column of more different values is no trait.
 MOST_VALUES = 40
-"""A column of more different values is no trait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ RATE = r"rate|percent|pct|%|share|proportion"
 CHRONIC, ATTEND, DAYS = r"chron", r"attend|\batt\b|\batnd|\bada\b", r"days|membership|average daily|\bad[am]\b"
 PRESENT = r"present|attended|in attendance|daily attendance|\bada\b"
 ENROLLED = r"enrolled|member|possible|enrollment|\badm\b"
+# What a count of chronically absent students is divided by, where its name says chronic too.
 OF = r"eligible|enroll|denom|member|cohort"
-"""What a count of chronically absent students is divided by, where its name says chronic too."""
 STUDENTS = r"enroll|students?\b|denom|membership|\bn\b|count(?!y)|total|size"
 
 

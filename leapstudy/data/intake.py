@@ -15,14 +15,14 @@ from leapstudy.data.values import school_year_of
 
 FILE, PUBLISHED = "intake.yml", "published"
 KEY = ("district_code", "year", "group")
+# Enrollment, attendance, chronic absence, and the figure of another outcome, which is never guessed.
 MEASURES = ("students", "rate", "chronic", "figure")
-"""Enrollment, attendance, chronic absence, and the figure of another outcome, which is never guessed."""
+# What a column may be read as.
 READ = (*KEY, "district", *MEASURES)
-"""What a column may be read as."""
+# Between the columns that are one code together.
 JOIN = "+"
-"""Between the columns that are one code together."""
+# Share of a sheet's columns that the largest sheet must have too.
 ALIKE = 0.5
-"""Share of a sheet's columns that the largest sheet must have too."""
 
 
 class Source(Part):

@@ -131,8 +131,8 @@ def kept_study(raw: Path | None = None, *, started: bool = True) -> StudyData:
     return study
 
 
+# The tables as they were read last, by the state's declaration and the days of the files' last change.
 _LOADED: dict[tuple[int, object], StudyData] = {}
-"""The tables as they were read last, by the state's declaration and the days of the files' last change."""
 
 
 def newest_figures(state: State) -> str:

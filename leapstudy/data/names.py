@@ -12,8 +12,8 @@ from leapstudy.core.phrases import MINUS
 from leapstudy.data.districts import read_register
 from leapstudy.data.state import FILE, Outcome, State, load_state
 
+# Beginning of a year since each unit's own start, as columns and `estimates.csv` call it: ``year -1``, ``year 0``.
 OWN_YEAR = "year "
-"""Beginning of a year since each unit's own start, as columns and `estimates.csv` call it: ``year -1``, ``year 0``."""
 
 
 @dataclass(frozen=True, slots=True)

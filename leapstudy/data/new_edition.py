@@ -20,8 +20,8 @@ from leapstudy.data.tables import PublishedTable
 from leapstudy.data.tidy import Tidy, lacking, tidy
 
 Looked = list[tuple[Source, pd.DataFrame]]
+# The table of units that is read together with the figures.
 UNITS = "districts.csv"
-"""The table of units that is read together with the figures."""
 INTAKE_HEAD = "# How the published files are read into the study's tables; see README.md.\n"
 
 

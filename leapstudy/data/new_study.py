@@ -25,8 +25,8 @@ WORDS = {
     "chronic": "Students who were chronically absent",
     "figure": "TODO: what is counted",
 }
+# Which outcome a measure is; the first of them that is there is the study's own.
 OUTCOMES = {"rate": "attendance_rate", "chronic": "chronic_absence", "figure": "own_outcome"}
-"""Which outcome a measure is; the first of them that is there is the study's own."""
 SPANISH = {"district": ("distrito", "distritos"), "school": ("escuela", "escuelas"), "county": ("condado", "condados")}
 Looked = Sequence[tuple[Source, pd.DataFrame]]
 

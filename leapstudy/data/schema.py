@@ -11,10 +11,10 @@ from leapstudy.core.phrases import counted
 from leapstudy.data.tables import Code, PublishedColumn, PublishedTable
 
 RANGES = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0), "count": (0.0, float("inf"))}
+# Ending of the column that says where a figure is published as bounds; the figure itself is then missing.
 BOUND = "_is_bounded"
-"""Ending of the column that says where a figure is published as bounds; the figure itself is then missing."""
+# Figures of a year below which their size says nothing of their unit.
 FEW = 3
-"""Figures of a year below which their size says nothing of their unit."""
 NUMERIC = (*RANGES, "number", "flag")
 
 

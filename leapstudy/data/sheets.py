@@ -16,8 +16,8 @@ from leapstudy.core.errors import BadInput, LeapstudyError, bad_value
 TEXT, EXCEL = (".csv", ".tsv", ".txt"), (".xlsx", ".xlsm")
 DELIMITERS = (",", "\t", ";", "|")
 ENCODINGS = ("utf-8-sig", "cp1252")
+# Lines among which the line of column names is looked for; titles and notes stand above it.
 LOOKED_AT = 30
-"""Lines among which the line of column names is looked for; titles and notes stand above it."""
 
 Rows = list[list[str]]
 

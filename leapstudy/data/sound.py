@@ -17,8 +17,8 @@ from leapstudy.data.schema import NUMERIC, RANGES, column_fault, parse
 from leapstudy.data.state import State
 from leapstudy.data.tables import PublishedColumn, PublishedTable
 
+# Share of sound rows below which a table is wrong as a whole (a wrong unit, say) and later steps wait for it.
 ENOUGH = 0.5
-"""Share of sound rows below which a table is wrong as a whole (a wrong unit, say) and later steps wait for it."""
 
 
 def sound_study(raw: Path, state: State) -> StudyData:

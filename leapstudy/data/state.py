@@ -33,8 +33,8 @@ def _in_every_language(words: dict[str, Any]) -> dict[str, Any]:
     return words
 
 
+# One and several, by language.
 Noun = Annotated[dict[Lang, tuple[NonEmpty, NonEmpty]], AfterValidator(_in_every_language)]
-"""One and several, by language."""
 
 
 class Place(Part):
@@ -56,8 +56,8 @@ class AtMost(Part):
     at_most: float
 
 
+# A rule over a table of units: column -> value, list of values, or bound.
 Where = dict[str, bool | float | str | tuple[str, ...] | AtLeast | AtMost]
-"""A rule over a table of units: column -> value, list of values, or bound."""
 
 
 class Lottery(Part):

@@ -24,6 +24,7 @@ from leapstudy.data.state import FILE, Calendar, Program, State, Unit, checked_s
 from leapstudy.data.tables import Code, PublishedTable
 
 STEPS = ("files", "columns", "codes", "who started when", "groups", "contrasts", "parameters")
+# Which parts of `params/state.yml` belong to which step.
 PLACES = {
     "files": ("format", "study", "state"),
     "columns": ("tables", "the whole file"),
@@ -33,13 +34,12 @@ PLACES = {
     "contrasts": ("contrasts", "outcomes", "editions"),
     "parameters": ("notes", "claims", "articles"),
 }
-"""Which parts of `params/state.yml` belong to which step."""
+# What a table says of its file.
 OF_FILES = ("file", "title", "source", "rights")
-"""What a table says of its file."""
 TODO = "TODO"
 WAITS = "waits until the steps above are mended"
+# Parts of the file whose single entries may be set aside while they are not legal.
 PARTS = ("groups", "contrasts", "outcomes")
-"""Parts of the file whose single entries may be set aside while they are not legal."""
 NEXT = {
     "files": "say what the files are in params/state.yml; put back what changed, or `leapstudy data pin FILE` your own",
     "columns": "mend `tables:` in params/state.yml, or how the files are read in params/intake.yml",

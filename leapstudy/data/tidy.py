@@ -13,8 +13,8 @@ from leapstudy.data.values import figures_text, hundredfold, number_text, school
 
 MEASURE, FILE_OF = "__measure__", "__file__"
 MOST_SHOWN = 4
+# A year and nothing else, in any notation.
 YEAR_ALONE = r"((SY|FY)?[ _]*'?)?\d{2,4}(\s*[-–/_ ]?\s*'?\d{2,4})?"
-"""A year and nothing else, in any notation."""
 
 
 @dataclass(frozen=True, slots=True)

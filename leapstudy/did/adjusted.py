@@ -22,25 +22,25 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversion
 from leapstudy.core.errors import BadInput
 from leapstudy.did.student_t import t_above, t_critical
 
+# Comparison rows whose fitted chance to be visited is higher are left out, as in `drdid`: they weigh too much.
 MOST = 0.995
-"""Comparison rows whose fitted chance to be visited is higher are left out, as in `drdid`: they weigh too much."""
 FEWEST_CLUSTERS = 5
+# Log-odds beyond which a chance to be visited is 1.
 FAR = 30.0
-"""Log-odds beyond which a chance to be visited is 1."""
+# Below this share of the largest, what is left of a column without a cluster is nothing.
 ALONE = 1e-10
-"""Below this share of the largest, what is left of a column without a cluster is nothing."""
+# How far a condition that is estimated, and of another norm, may be off.
 SURE = 10
-"""How far a condition that is estimated, and of another norm, may be off."""
+# Clusters left out at a time; rows by clusters are held in memory.
 AT_ONCE = 4
-"""Clusters left out at a time; rows by clusters are held in memory."""
+# Where the history tells some of the visited apart, log-odds grow by about one a step: these are beyond doubt then.
 MOST_STEPS = 25
-"""Where the history tells some of the visited apart, log-odds grow by about one a step: these are beyond doubt then."""
+# Log-odds, up or down, from which the usual fit of a logit begins: its working response where the chance is 3/4.
 FIRST_ODDS = 2.4319
-"""Log-odds, up or down, from which the usual fit of a logit begins: its working response where the chance is 3/4."""
+# Steps of a fit that move no coefficient by more end it.
 STILL = 1e-10
-"""Steps of a fit that move no coefficient by more end it."""
+# Below this share of the largest eigenvalue of X'WX columns add up to each other.
 SUMMED = 1e-12
-"""Below this share of the largest eigenvalue of X'WX columns add up to each other."""
 NO_LIKE = "The visited have no like among the others: who is visited follows from the history."
 
 

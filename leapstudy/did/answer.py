@@ -21,6 +21,7 @@ from leapstudy.did.sensitivity.analyses import Sensitivity
 from leapstudy.did.shrinkage import Shrinkage
 from leapstudy.did.spread import Detectable
 
+# The estimators of one contrast in words.
 ESTIMATORS = {
     "did": "difference-in-differences",
     "did_logodds": "difference-in-differences, log-odds",
@@ -31,7 +32,6 @@ ESTIMATORS = {
     "did_one_step_up": "adjusted for linear trends",
     "lottery_efficient": "efficient for starts drawn by lot",
 }
-"""The estimators of one contrast in words."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -41,10 +41,10 @@ from leapstudy.did.sensitivity.analyses import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.analyses import examine
 from leapstudy.did.shrinkage import FLAT, Prior
 
+# Units of a side that are left out one by one: of more, half of these that move the effect most either way.
 MOST_LEFT_OUT = 200
-"""Units of a side that are left out one by one: of more, half of these that move the effect most either way."""
+# An effect on the average that would matter, unless the plan of record says otherwise.
 THRESHOLD_PP = 0.5
-"""An effect on the average that would matter, unless the plan of record says otherwise."""
 NO_PRIOR = "No published effects were given to form the prior 'published' from; use the prior 'flat'."
 NO_POOLING = "Partial pooling and adjusted p-values one by one are not made: {}"
 

@@ -16,9 +16,9 @@ CELL = ["g", "t", "district_code", "band", "waiting"]
 NOBODY_FOLLOWED = "Nobody who was picked is seen both in a school month before that and in another one."
 NO_STRATUM = "No stratum "
 
+# First and last event time of the headline: the months after the visit for which effects were published, and in which
+# most cohorts are still seen.
 HEADLINE = (1, 6)
-"""First and last event time of the headline: the months after the visit for which effects were published, and in which
-most cohorts are still seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor
 from leapstudy.did.student_t import t_critical
 
 DRAWS = 20_000
+# Degrees of freedom that stand for infinitely many.
 MANY = 1e6
-"""Degrees of freedom that stand for infinitely many."""
 
 
 @dataclass(frozen=True, slots=True)

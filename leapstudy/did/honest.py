@@ -13,13 +13,12 @@ from leapstudy.did.permutation import ALPHA
 from leapstudy.did.robust_sets import Problem, magnitudes_include_zero, magnitudes_interval, smoothness_interval
 from leapstudy.did.staggered.effects import Effects
 
+# How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before.
 Violation = Literal["smoothness", "relative_magnitudes"]
-"""How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before.
-"""
 
 STEPS = 7
+# Coefficients before: a change of slope takes two, and with one `moderndid` searches without end.
 LEAST_BEFORE: dict[Violation, int] = {"smoothness": 2, "relative_magnitudes": 1}
-"""Coefficients before: a change of slope takes two, and with one `moderndid` searches without end."""
 
 
 def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> pd.DataFrame:

@@ -21,8 +21,8 @@ from leapstudy.did.permutation import DRAWS
 from leapstudy.did.sample import Belonging
 
 SCALES: tuple[Scale, ...] = ("points", "logodds")
+# The two bases: the last school year before the program, and the mean of all of them.
 LAST, MEAN = "last", "mean"
-"""The two bases: the last school year before the program, and the mean of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
     return nest(sample, question.belonging, question.comparison)
 
 
+# Effects by scale, base (`LAST` or `MEAN`) and later years.
 Effects = dict[tuple[Scale, str, tuple[str, ...]], Effect]
-"""Effects by scale, base (`LAST` or `MEAN`) and later years."""
 
 
 def effects_of(question: Question, rates: pd.DataFrame, draws: int = DRAWS) -> Effects:

@@ -18,10 +18,10 @@ from leapstudy.did.permutation import TIE, Permutation, completed, shuffled, shu
 from leapstudy.did.sample import Belonging, Nested, Sample
 
 LOTTERY = "lottery_redraws"
+# The tests that deal labels among units, as `estimates.csv` names them; see `method_of`.
 DEALT = ("label_permutation", LOTTERY, "cluster_permutation", "stratum_permutation")
-"""The tests that deal labels among units, as `estimates.csv` names them; see `method_of`."""
+# Degrees of freedom below which a cluster-robust test may not be trusted (Pustejovsky and Tipton 2018, section 4).
 LEAST_DF = 4.0
-"""Degrees of freedom below which a cluster-robust test may not be trusted (Pustejovsky and Tipton 2018, section 4)."""
 
 
 def nest(sample: Sample, belonging: Belonging, group: Sequence[str]) -> Sample:

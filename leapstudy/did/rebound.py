@@ -14,10 +14,10 @@ from leapstudy.did.nested import clusters_of, jackknifed
 from leapstudy.did.spread import LEAST_NOISE
 from leapstudy.did.student_t import t_critical
 
+# Comparison districts that a line with an error of its own takes.
 LEAST_DISTRICTS = 4
-"""Comparison districts that a line with an error of its own takes."""
+# The years of a fall and the rise after it, in used years since the start.
 YEARS = (-2, -1, 0)
-"""The years of a fall and the rise after it, in used years since the start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,17 @@ import numpy as np
 from leapstudy.core.quiet import quiet
 
 LEVEL = 0.95
+# Standard error that problems are brought to. `moderndid` stops its searches at 1e-6 whatever the unit: with errors
+# near 1 it takes ten times as long for the same ends.
 UNIT = 0.01
-"""Standard error that problems are brought to. `moderndid` stops its searches at 1e-6 whatever the unit: with errors
-near 1 it takes ten times as long for the same ends."""
 TRIFLE = 1e-6
+# In standard errors: how far beyond the largest violation a grid looks at first, and its first and last step.
 REACH, COARSE, FINE = 20, 0.5, 0.04
-"""In standard errors: how far beyond the largest violation a grid looks at first, and its first and last step."""
+# Times the first reach at which the search for an end stops: beyond it the set is said to have no end.
 WIDEST = 64
-"""Times the first reach at which the search for an end stops: beyond it the set is said to have no end."""
 
+# Answers kept of each kind: another contrast of the same event study asks the same again, and each takes seconds.
 REMEMBERED = 128
-"""Answers kept of each kind: another contrast of the same event study asks the same again, and each takes seconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,8 +22,8 @@ from leapstudy.did.contrasts import clock_of
 from leapstudy.did.sample import Panel, Spec, build_panel
 from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
 
+# The years compared, in used years since the start.
 CHRONIC_YEAR, ATTENDANCE_YEARS = -2, (-2, -1)
-"""The years compared, in used years since the start."""
 COX = "Cox index"
 DISTRICT_DIFFERENCE = "unit-level standardized difference, not comparable with a WWC g"
 

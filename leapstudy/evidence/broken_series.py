@@ -13,32 +13,31 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 
+# Standard deviations by which *both* changes, into and out of a year, must depart from other districts'.
 CUT = 2.5
-"""Standard deviations by which *both* changes, into and out of a year, must depart from other districts'."""
 
+# Standard deviations by which chronic absence must depart from what attendance implies; one change, so a higher bar.
 CONTRADICTION_CUT = 4.0
-"""Standard deviations by which chronic absence must depart from what attendance implies; one change, so a higher bar.
-"""
 
+# Degrees of freedom of the noise: heavy tails, so that the faults looked for do not widen their own yardstick.
 TAIL_DF = 3
-"""Degrees of freedom of the noise: heavy tails, so that the faults looked for do not widen their own yardstick."""
 
+# Points whose pairs are all formed at once; of more, blocks with as many pairs.
 POINTS_AT_ONCE = 1500
-"""Points whose pairs are all formed at once; of more, blocks with as many pairs."""
 
 PAIRS_DRAWN = 200_000
 
+# Districts that a year needs before its spread can be learned.
 FEWEST = 12
-"""Districts that a year needs before its spread can be learned."""
 
+# Share of changes that may be exactly zero; of rare outcomes more are, and their spread is learned far too small.
 MOST_UNCHANGED = 0.2
-"""Share of changes that may be exactly zero; of rare outcomes more are, and their spread is learned far too small."""
 
+# The least variance of a change as a share of the median squared one: a year whose figures repeat would have none.
 LEAST_VARIANCE = 0.01
-"""The least variance of a change as a share of the median squared one: a year whose figures repeat would have none."""
 
+# The least logarithm of a fitted variance: below it nothing but rounding is left.
 LEAST_LOG = -30.0
-"""The least logarithm of a fitted variance: below it nothing but rounding is left."""
 
 COLUMNS = ["unit", "year", "pattern", "direction", "z_in", "z_out", "departure"]
 

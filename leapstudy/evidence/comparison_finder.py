@@ -27,11 +27,11 @@ from leapstudy.evidence.wwc import baseline_category, cox_index
 CHRONIC_MEAN = "chronic_mean_pct"
 CHRONIC_LAST = "chronic_last_pct"
 ATTENDANCE = "attendance_pre_pct"
+# Columns that the nearest sets are not picked on: the last years before a program are what a rebound starts from.
 ONLY_COMPARED = (CHRONIC_LAST, ATTENDANCE)
-"""Columns that the nearest sets are not picked on: the last years before a program are what a rebound starts from."""
 MIN_TRAITS = 4
+# Sizes k of the sets of the k comparison districts nearest to each treated district, taken together.
 NEAREST = (10, 20)
-"""Sizes k of the sets of the k comparison districts nearest to each treated district, taken together."""
 
 
 @dataclass(frozen=True, slots=True)

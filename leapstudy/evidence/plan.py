@@ -20,8 +20,8 @@ from leapstudy.core.parameter_file import Day, Part, checked_part
 from leapstudy.did.contrasts import Contrast, years_label
 from leapstudy.did.nested import DEALT
 
+# What was added after the plan was frozen: no part of it, and so outside its hash; each says when, what and why.
 ADDITIONS = "additions"
-"""What was added after the plan was frozen: no part of it, and so outside its hash; each says when, what and why."""
 
 
 class Addition(Part):
@@ -51,10 +51,11 @@ class Plan(Part):
 
 
 REQUIRED = tuple(name for name, field in Plan.model_fields.items() if field.is_required())
+# Parameters that change the draws, not the question.
 HARMLESS = ("seed",)
-"""Parameters that change the draws, not the question."""
 
 PLANNED_ESTIMATORS = ("did", "did_logodds")
+# What the plan's `inference` names; every other estimator and test came later.
 PLANNED_TESTS = (
     "permutation",
     *DEALT,
@@ -63,7 +64,6 @@ PLANNED_TESTS = (
     "benjamini_hochberg",
     "romano_wolf",
 )
-"""What the plan's `inference` names; every other estimator and test came later."""
 
 Kind = Literal["planned sensitivity", "other draws", "exploratory"]
 Standing = Literal["as planned", "planned sensitivity", "exploratory"]

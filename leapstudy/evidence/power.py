@@ -19,14 +19,13 @@ from leapstudy.did.permutation import ALPHA
 from leapstudy.did.spread import Detectable, mde_factor
 from leapstudy.did.student_t import t_above
 
+# Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).
 STUDENT_SD_PP = 8.0
-"""Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).
-"""
 
+# Students a district at which power is shown.
 SHOWN_ENROLLMENT = 2_000
-"""Students a district at which power is shown."""
+# Numbers of districts on either side at which power is shown.
 TREATED, COMPARED = (1, 15, 50), (5, 10, 19, 40, 80, 184)
-"""Numbers of districts on either side at which power is shown."""
 
 COVERAGE_ASSUMPTION = (
     "Students visited are published for all together, not one by one: each is taken to have the "

@@ -25,15 +25,15 @@ PDF = b"%PDF-"
 PACKED = (ARCHIVE, GZIP, PARQUET, PNG, PDF)
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ENCODED = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
+# Letters of a student's own number from which on it is looked for: a shorter one may be any count or code.
 SHORTEST = 9
-"""Letters of a student's own number from which on it is looked for: a shorter one may be any count or code."""
 RUN = re.compile(rf"(?:[0-9]\.)?[-_0-9A-Za-z]{{{SHORTEST},}}")
+# A student's own number that is looked for; hyphens and underscores may stand in it.
 OWN = re.compile(rf"(?=[-_A-Za-z]*[0-9])[-_0-9A-Za-z]{{{SHORTEST},}}")
-"""A student's own number that is looked for; hyphens and underscores may stand in it."""
+# Numbers that are compared at a time.
 AT_ONCE = 50_000
-"""Numbers that are compared at a time."""
+# Archives inside archives and texts inside texts that are opened; what is packed deeper counts as unreadable.
 DEEPEST = 4
-"""Archives inside archives and texts inside texts that are opened; what is packed deeper counts as unreadable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from leapstudy.did.permutation import ALPHA, holm
 
 # p-values are counts over counts: 1/20 must equal 5% whatever the last bit
 TIE = 1e-9
+# Points that are worth one school day a year; an interval inside plus and minus this is called precise.
 SMALL_PP = 100 / SCHOOL_DAYS
-"""Points that are worth one school day a year; an interval inside plus and minus this is called precise."""
+# Points that no program is known to have moved a whole district by: an interval with both inside rules out nothing.
 WIDE_PP = 5.0
-"""Points that no program is known to have moved a whole district by: an interval with both inside rules out nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ def size_of(outcome: Outcome | None) -> Size:
     return Size(small, outcome.measure.wide, f"{small:g} {unit}", unit)
 
 
+# What one may say; `one_of_many`: it stands out alone, but not once every district that was looked at is counted;
+# `selection`: it stands out, but not beyond what those show who were picked alike and not visited.
 Kind = Literal[
     "positive",
     "negative",
@@ -56,10 +58,8 @@ Kind = Literal[
     "selection",
     "placebo",
 ]
-"""What one may say; `one_of_many`: it stands out alone, but not once every district that was looked at is counted;
-`selection`: it stands out, but not beyond what those show who were picked alike and not visited."""
+# Verdicts under which a number with its interval is no finding.
 UNCLAIMED: tuple[Kind, ...] = ("failed_placebo", "selection", "one_of_many", "placebo")
-"""Verdicts under which a number with its interval is no finding."""
 Before = Literal["failed", "passed", "untested"]
 
 

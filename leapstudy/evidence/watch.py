@@ -17,8 +17,8 @@ from leapstudy.evidence.privacy import protect
 from leapstudy.students.disclosure import MIN_COUNT, MIN_GROUP
 from leapstudy.students.visits import FLOWS, REACHED, Progress
 
+# Counts are shown to the nearest five: the difference of two reports then points to nobody.
 UNIT = 5
-"""Counts are shown to the nearest five: the difference of two reports then points to nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,8 +246,8 @@ def _elapsed(until: date, plan: Promise) -> float | None:
 
 
 VISITS = "visits a met student"
+# Below this share of what was promised a figure is named.
 BEHIND = 0.8
-"""Below this share of what was promised a figure is named."""
 
 
 def _idle(arms: pd.DataFrame, month: str, starts: Mapping[str, str]) -> list[str]:

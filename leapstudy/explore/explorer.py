@@ -33,8 +33,8 @@ from leapstudy.figures.plain import choice
 
 PICKED = "picked"
 WEIGHTS = {"equal": "each the same", "students": "by enrollment before the program"}
+# Views that stay in memory, so that a choice made before is there at once.
 KEPT = 64
-"""Views that stay in memory, so that a choice made before is there at once."""
 STILL = "The controls work while the notebook is open and running; below stands what these choices show."
 
 

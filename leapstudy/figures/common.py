@@ -13,10 +13,10 @@ from leapstudy.figures.frame import frame, styled
 from leapstudy.figures.palette import CONTEXT, WIDE
 from leapstudy.words.findings import treated_words
 
+# Whatever answers the one contrast that was asked.
 Asked = Answer | OneContrast
-"""Whatever answers the one contrast that was asked."""
+# Comparison units beyond which a picture shows how they spread, and no longer each of them.
 MANY = 400
-"""Comparison units beyond which a picture shows how they spread, and no longer each of them."""
 
 
 def context_lines(axes: Axes, at: np.ndarray, rows: np.ndarray, linewidth: float, zorder: float) -> np.ndarray:

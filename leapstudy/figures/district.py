@@ -23,8 +23,8 @@ from leapstudy.figures.frame import axes, effect_axis, fitted, frame, inches_acr
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, WIDE
 from leapstudy.words import findings
 
+# Inches of the two panels; side by side where the page is wide, else one above the other.
 PATHS, CHANGES = 2.9, 2.3
-"""Inches of the two panels; side by side where the page is wide, else one above the other."""
 BINS = 22
 
 

@@ -16,10 +16,10 @@ from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMA
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
+# Inches from one district to the next, and of the longest name.
 ROW, LONGEST = 0.162, 1.6
-"""Inches from one district to the next, and of the longest name."""
+# Points from which a move is written beside its district.
 TELL = 1.0
-"""Points from which a move is written beside its district."""
 
 
 @at_both_widths

@@ -19,8 +19,8 @@ from leapstudy.figures.picture import PAGE_DPI, png, self_contained, svg
 
 P = ParamSpec("P")
 
+# Characters of alternative text: enough to state the finding, short enough to be heard in one breath.
 ALT_SHORTEST, ALT_LONGEST = 30, 300
-"""Characters of alternative text: enough to state the finding, short enough to be heard in one breath."""
 
 
 @dataclass(frozen=True, slots=True)

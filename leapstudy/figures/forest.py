@@ -22,12 +22,12 @@ from leapstudy.figures.frame import axes, effect_axis, fitted, frame, mark, styl
 from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TINT, WARNING, WIDE
 from leapstudy.words import findings
 
+# Inches from one district to the next.
 ROW = 0.25
-"""Inches from one district to the next."""
+# What is drawn of all together.
 DRAWN = ["estimate_pp", "low_pp", "high_pp"]
-"""What is drawn of all together."""
+# Inches of the longest name, on a wide page and on a narrow one.
 NAMES = {False: 2.4, True: 1.36}
-"""Inches of the longest name, on a wide page and on a narrow one."""
 
 
 @at_both_widths

@@ -63,8 +63,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "leapstudy",
 }
 
+# Share of the room around its end in which words measured one by one do not settle a line; they err by a quarter.
 NEAR = 0.02
-"""Share of the room around its end in which words measured one by one do not settle a line; they err by a quarter."""
 
 
 def styled() -> AbstractContextManager[None]:
@@ -277,8 +277,8 @@ def effect_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1.5)
 
 
+# Inches of an interval with its name above.
 ROW = 0.52
-"""Inches of an interval with its name above."""
 
 
 def named_intervals(

@@ -15,11 +15,11 @@ from leapstudy.figures.frame import axes, effect_axis, fitted, frame, label, mar
 from leapstudy.figures.palette import BAND, COMPARISON, INK, NARROW, OWN, WIDE
 from leapstudy.words import ladder as words
 
+# Inches of a row whose name stands beside it, of one whose name stands above, and of each further line of that.
 ROW, ABOVE, LINE = 0.235, 0.4, 0.15
-"""Inches of a row whose name stands beside it, of one whose name stands above, and of each further line of that."""
 NAME, LONGEST = 9.0, 2.6
+# Keeps the line of zero out of the words that stand on it.
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-"""Keeps the line of zero out of the words that stand on it."""
 
 
 @at_both_widths

@@ -21,8 +21,8 @@ from leapstudy.study.over_years import OverYears
 from leapstudy.words import over_years as words
 from leapstudy.words.appendix_public import BANDS
 
+# Inches: height of the levels, of a panel of differences, and of what stands between two of them.
 LEVELS, PANEL, BETWEEN = 2.75, 1.75, 0.8
-"""Inches: height of the levels, of a panel of differences, and of what stands between two of them."""
 
 
 @at_both_widths

@@ -7,22 +7,22 @@ import base64
 from functools import cache
 from pathlib import Path
 
+# Inches: 720 and 344 pixels of a page.
 WIDE, NARROW = 7.2, 3.44
-"""Inches: 720 and 344 pixels of a page."""
+# The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning.
 OWN, BAND, COMPARISON, CONTEXT, INK, WARNING = "#0B62A8", "#D3E4F3", "#5C5C5C", "#B9B9B9", "#1B1B1B", "#B4501E"
-"""The program or its district, its band, the comparison, what stands behind, zero and published claims, a warning."""
+# Between the program's color and its band: a second interval, a middle shade.
 TINT = "#9DC2E3"
-"""Between the program's color and its band: a second interval, a middle shade."""
+# What is no figure: a gap between years, a month that is partly before and partly after, a band of prediction.
 SHADE = "#EFEFEF"
-"""What is no figure: a gap between years, a month that is partly before and partly after, a band of prediction."""
 COLORS = (OWN, TINT, BAND, COMPARISON, CONTEXT, INK, WARNING)
 FACE = "Public Sans"
+# Files of the face, and the weights that each is shown for.
 FACES = {"PublicSans-Regular.ttf": "400", "PublicSans-SemiBold.ttf": "600 700"}
-"""Files of the face, and the weights that each is shown for."""
+# Points of type; nothing is smaller than the last.
 TITLE, TEXT, SMALL = 13.0, 10.0, 8.5
-"""Points of type; nothing is smaller than the last."""
+# Inches left and right of all text.
 MARGIN = 0.1
-"""Inches left and right of all text."""
 
 
 @cache

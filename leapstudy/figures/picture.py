@@ -22,14 +22,14 @@ from PIL import Image, ImageColor
 from leapstudy.core.files import sha256_bytes
 from leapstudy.figures import frame, palette
 
+# Places an inch in a drawing, pixels an inch as a page counts them, and as a picture has them: sharp in print.
 POINTS, PAGE_DPI, PRINT_DPI = 72, 100, 200
-"""Places an inch in a drawing, pixels an inch as a page counts them, and as a picture has them: sharp in print."""
+# How many colors a picture has beside its fills and the house's own, for smooth edges; how far apart, of 255.
 SHADES, APART = 3, 60
-"""How many colors a picture has beside its fills and the house's own, for smooth edges; how far apart, of 255."""
+# One pixel in so many makes a color a fill, which keeps its color; fills less far apart, of 255, are one.
 FILL, ALIKE = 100, 12
-"""One pixel in so many makes a color a fill, which keeps its color; fills less far apart, of 255, are one."""
+# Between letters and paper: without a gray of their own, their edges would take the tint of a colored line's.
 EDGE = ImageColor.getrgb("#9C9C9C")
-"""Between letters and paper: without a gray of their own, their edges would take the tint of a colored line's."""
 Color = tuple[int, ...]
 HOUSE = [ImageColor.getrgb(name) for name in palette.COLORS]
 
@@ -123,13 +123,13 @@ def self_contained(drawing: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(whole.encode()).decode('ascii')}"
 
 
+# What a page has no need of, since it says it once for all its drawings.
 LEFT_OUT = re.compile(
     r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->| transform=\"rotate\(-0 [^\"]*\""
     r"| xmlns:xlink=\"[^\"]*\"| xmlns=\"[^\"]*\"| version=\"1.1\"| font-family: 'Public Sans', 'DejaVu Sans';"
     r"|(?<=<svg) width=\"[^\"]*\"| height=\"[\d.]*pt\"| width=\"[\d.]*pt\"",
     re.DOTALL,
 )
-"""What a page has no need of, since it says it once for all its drawings."""
 TAG, NUMBER = re.compile(r"<[^<>/][^<>]*>"), re.compile(r"\d+\.\d{2,}")
 IDENTITY, USED = re.compile(r' id="([^"]*)"'), re.compile(r"(?<=[\"(])#([\w.]+)(?=[\")])")
 

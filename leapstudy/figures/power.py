@@ -16,10 +16,10 @@ from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMA
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
+# Inches of one bar with its name above and its threshold below.
 ROW = 1.05
-"""Inches of one bar with its name above and its threshold below."""
+# Below an even chance, up to 80%, and from there on.
 SHADES = ("white", TINT, OWN)
-"""Below an even chance, up to 80%, and from there on."""
 
 
 @at_both_widths

@@ -38,8 +38,8 @@ from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SHA
 from leapstudy.study.public import Study
 from leapstudy.words import findings
 
+# Inches of the scatter, from one name to the next, and of the longest name; others named either way, of many.
 PANEL, ROW, LONGEST, NAMED = 2.9, 0.165, 1.4, 10
-"""Inches of the scatter, from one name to the next, and of the longest name; others named either way, of many."""
 
 
 @at_both_widths

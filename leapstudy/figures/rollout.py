@@ -14,8 +14,8 @@ from leapstudy.study.rollout.scenarios import Design
 from leapstudy.words import rollout as words
 from leapstudy.words.sentences import Finding
 
+# Inches of one scenario.
 ROW = 0.34
-"""Inches of one scenario."""
 
 
 def _caption(design: Design, what: str) -> Caption:

@@ -14,10 +14,10 @@ from leapstudy.figures.frame import axes, effect_axis, frame, mark, styled
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, TEXT, WARNING, WIDE
 from leapstudy.words import ladder as words
 
+# How many stacks stand side by side on a narrow page, and on a wide one.
 BINS = {True: 34, False: 56}
-"""How many stacks stand side by side on a narrow page, and on a wide one."""
+# Inches from one dot of a stack to the next.
 DOT = 0.078
-"""Inches from one dot of a stack to the next."""
 
 
 @at_both_widths

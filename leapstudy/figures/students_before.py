@@ -18,8 +18,8 @@ from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 
 PANEL, BARS = 2.3, 1.75
+# Where the line of picking stands: between the last month before and the first one.
 PICKED = -0.5
-"""Where the line of picking stands: between the last month before and the first one."""
 
 
 @at_both_widths

@@ -27,11 +27,11 @@ from leapstudy.study.student_results import RECOMMENDED
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 
+# Inches of a design whose name stands beside it, and of one whose name stands above.
 ROW, ABOVE = 0.42, 0.56
-"""Inches of a design whose name stands beside it, and of one whose name stands above."""
 PANEL = 1.5
+# Inches by which a name reaches over its dot, or keeps from the next name.
 BESIDE = 0.11
-"""Inches by which a name reaches over its dot, or keeps from the next name."""
 
 
 @at_both_widths

@@ -20,16 +20,16 @@ from leapstudy.words.reading import Reading, has_answer, read_result, why_none
 
 LEAD_POINTS = ("answer", "sure", "overturn")
 TRACKS = ("public", "students")
+# State of a run that another batch left in the folder.
 EARLIER = "earlier"
-"""State of a run that another batch left in the folder."""
+# States of a run whose figures may be shown.
 SHOWN = ("done", "fresh", "stale", EARLIER)
-"""States of a run whose figures may be shown."""
 STAYED = " Status earlier: kept from a batch before the last one; `leapstudy status` says whether it is still fresh."
 UNREAD = " In parentheses stands what may not be read as an effect; its plain page says why."
 POINTS = "percentage points"
 NO_EFFECT = "No effect to show"
+# What a run's title says and a table of visited students need not repeat.
 OF_STUDENTS = ", student track"
-"""What a run's title says and a table of visited students need not repeat."""
 EMPTY = {"effect": "", "interval": "", "picture": "", "mde": ""}
 
 
@@ -228,8 +228,8 @@ def _article(item: Entry) -> dict[str, Any]:
 
 
 ARTICLE = re.compile(r"^\d\d-")
+# State of a run that has not ended yet, for `prepare_pages`.
 EXPECTED = "expected"
-"""State of a run that has not ended yet, for `prepare_pages`."""
 
 
 def track_of(slug: str) -> str:

@@ -31,14 +31,14 @@ EXHIBIT, EXHIBIT_END = '<figure class="exhibit">', "</figure>"
 SUMMARY = re.compile(r"<summary>.*?</summary>", re.DOTALL)
 SOURCE = re.compile(r'src="data:image/png;base64,([^"]*)"')
 PLACEHOLDER = "exhibit"
+# Where an exhibit stands in the tree while the rest is put right.
 PLACE = f"<{PLACEHOLDER}></{PLACEHOLDER}>"
-"""Where an exhibit stands in the tree while the rest is put right."""
 NUMBER = re.compile(r"^[−+-]?[\d.,]*(?:e[+-]?\d+)?(?: ?%)?$|^–$|^nan$|^NaN$|^<NA>$")
+# Boxes of nbconvert's that mean nothing on a page.
 WRAPPERS = ["cell", "inner_cell", "output_wrapper", "output", "output_area", "output_subarea", "text_cell_render"]
-"""Boxes of nbconvert's that mean nothing on a page."""
 NO_ALT = "Picture without a description."
+# The heading of what a page folds away.
 REFEREE = "For the referee"
-"""The heading of what a page folds away."""
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 

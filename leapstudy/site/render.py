@@ -18,14 +18,14 @@ from leapstudy.words.reading import at
 
 PLAIN = {"en": "plain.html", "es": "plain.es.html"}
 APPENDIX, NOTEBOOK = "appendix.html", "notebook.html"
+# File names of a run's pages and documents.
 DOCUMENTS = {"report.pdf": "PDF", "report.docx": "Word"}
-"""File names of a run's pages and documents."""
 ASSETS = ("style.css", "site.js")
+# Digits of a hash that a footer shows; result.json holds all of them.
 SHORT = 8
-"""Digits of a hash that a footer shows; result.json holds all of them."""
 END_TAGS = re.compile(r"</(?:td|th|tr|thead|tbody|li)>\n?")
+# Elements that have no end in HTML; one of a drawing (SVG) that is not closed would swallow those after it.
 CLOSED = re.compile(r"<((?:br|col|hr|img|input|link|meta)\b[^<>]*?) ?/>")
-"""Elements that have no end in HTML; one of a drawing (SVG) that is not closed would swallow those after it."""
 TAG, QUOTED = re.compile(r"<[a-z][^<>]*[^<>/]>"), re.compile(r'="([\w./#-]+)"')
 Link = dict[str, Any]
 

@@ -4,8 +4,8 @@ import re
 
 from bs4 import BeautifulSoup
 
+# Elements whose inside is no text for a reader.
 EMPTIED = ("script", "style", "iframe", "template", "noscript")
-"""Elements whose inside is no text for a reader."""
 FRAMES = ("frame", "frameset", "object", "embed", "applet", "portal", "foreignobject")
 HEAD = ("base", "meta", "link")
 FORMS = ("form", "input", "button", "select", "textarea", "dialog", "handler")
@@ -13,21 +13,21 @@ MOVING = ("audio", "video", "source", "track", "animate", "animatemotion", "anim
 FORBIDDEN = (*EMPTIED, *FRAMES, *HEAD, *FORMS, *MOVING)
 ADDRESSES = ("href", "src", "xlink:href", "action", "formaction", "poster", "background", "cite", "data", "ping")
 DROPPED = ("srcdoc", "srcset", "ping", "formaction", "http-equiv", "autofocus", "target", "is", "slot", "nonce")
+# Addresses that may stand: of the web, of the page, pictures, and relative ones, which hold no colon.
 SAFE = re.compile(r"^(https?://|mailto:|data:image/(png|jpeg|gif|webp);|#|[^:]*$)", re.IGNORECASE)
-"""Addresses that may stand: of the web, of the page, pictures, and relative ones, which hold no colon."""
+# Attributes whose address is loaded without being asked for: only what the page brings itself.
 LOADED = ("src", "poster", "background")
-"""Attributes whose address is loaded without being asked for: only what the page brings itself."""
+# Characters that a browser ignores in an address, so that a scheme can be hidden among them.
 IGNORED = re.compile(r"[\x00-\x20\u00a0\u2028\u2029]")
-"""Characters that a browser ignores in an address, so that a scheme can be hidden among them."""
 STYLES = re.compile(
     r"url\s*\((?!\s*['\"]?#)|expression\s*\(|@import|position\s*:\s*(?:fixed|absolute|sticky)|behavior\s*:|\\\\",
     re.IGNORECASE,
 )
+# Whatever, in small letters, an exhibit of the package has no need of; one that holds any is parsed and cleaned.
 ACTS = re.compile(
     rf"<\s*(?:{'|'.join(FORBIDDEN)})\b|[\s/\"']on[a-z]+\s*=|\b(?:{'|'.join((*DROPPED, 'poster', 'background'))})\s*="
     rf"|script\s*:|&#(?!x27;)|src\s*=(?!\"data:image/(?:png|jpeg|webp);)|href\s*=(?!\s*[\"']?#)|{STYLES.pattern}"
 )
-"""Whatever, in small letters, an exhibit of the package has no need of; one that holds any is parsed and cleaned."""
 
 
 def may_act(html: str) -> bool:

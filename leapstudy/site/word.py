@@ -25,10 +25,10 @@ from leapstudy.words.reading import read_result
 PAGE_WIDTH, MARGIN = Inches(6.5), Inches(1)
 TEXT_FONT, TEXT_SIZE, TABLE_SIZE = "Arial", Pt(10), Pt(8)
 TABLE_STYLE = "Light Shading"
+# Width of a letter in a table, with what a cell leaves free at its sides.
 LETTER = Inches(0.07)
-"""Width of a letter in a table, with what a cell leaves free at its sides."""
+# Letters after which a cell goes on in its next line.
 LONGEST = 34
-"""Letters after which a cell goes on in its next line."""
 
 
 def report_docx(result: Mapping[str, Any], date: str) -> bytes:

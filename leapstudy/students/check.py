@@ -36,8 +36,8 @@ from leapstudy.students.rules import (
 from leapstudy.students.sources import Source, unread_columns
 
 NOWHERE = "no known district"
+# The rule, and the column, of source rows that count for nothing.
 IDLE = "unmatched"
-"""The rule, and the column, of source rows that count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ def _lines(findings: Sequence[Finding], with_role: bool) -> list[str]:
     return [f"  [{first.severity}] {first.rule}{role}: {total} rows, {first.fix}. {first.explanation}", *places]
 
 
+# Different district codes from which on the column holds ids; the nation has 13,000 districts.
 MOST_CODES = 20_000
-"""Different district codes from which on the column holds ids; the nation has 13,000 districts."""
 
 
 def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
@@ -248,8 +248,8 @@ def _of_rows(role: str, counts: Mapping[str, int]) -> list[Finding]:
 _FIXES = {"error": "refused", "warn": "noted"}
 
 
+# Shapes of attendance of which a row of the panel, or of a day, is a row of one table.
 AS_READ = {"student_month": contract.STUDENT_MONTH, "student_day": contract.STUDENT_DAY}
-"""Shapes of attendance of which a row of the panel, or of a day, is a row of one table."""
 
 
 def with_columns(report: CheckReport, con: BaseBackend, path: Path, how: Reading) -> CheckReport:
@@ -265,8 +265,8 @@ def with_columns(report: CheckReport, con: BaseBackend, path: Path, how: Reading
 
 
 UNREADABLE = "unreadable"
+# What cells of a kind of column look like.
 TAKES = {"month": "; written YYYY-MM", "date": "; written YYYY-MM-DD", "number": "; a number", "flag": "; yes or no"}
-"""What cells of a kind of column look like."""
 
 
 def inspect_attendance(panel: Panel, limits: Limits, name: str, simulated: bool = False) -> tuple[CheckReport, Table]:

@@ -15,13 +15,13 @@ from leapstudy.core.parameter_file import packaged
 from leapstudy.data.tables import Column, Table
 
 Kind = Literal["text", "number", "month", "date", "flag"]
+# How attendance is kept in the files.
 Shape = Literal["student_month", "student_day", "edfi", "ct_monthly"]
-"""How attendance is kept in the files."""
+# What a district's code looks like, whatever the state.
 CODE = "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,19}$"
-"""What a district's code looks like, whatever the state."""
 
+# Which day the exit of an enrollment is.
 ExitDate = Literal["last day", "day after"]
-"""Which day the exit of an enrollment is."""
 
 
 class FileColumn(Column):
@@ -67,10 +67,10 @@ def _table(name: str, says: dict[str, Any], common: Mapping[str, Any]) -> FileTa
 _DECLARED = packaged(__file__, "contract")
 TABLES = tuple(_table(name, says, _DECLARED["columns"]) for name, says in _DECLARED["tables"].items())
 (STUDENT_MONTH, STUDENT_DAY, ENROLLMENT, ABSENCES, CALENDAR, CT_MONTHLY, ROSTER, VISITS, OUTCOMES) = TABLES
+# Letters of a cell of text; a longer one is no code, and whole columns of them are more than memory holds.
 LONGEST = 255
-"""Letters of a cell of text; a longer one is no code, and whole columns of them are more than memory holds."""
+# How files and parameters write a flag, in any capitals.
 TRUE, FALSE = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
-"""How files and parameters write a flag, in any capitals."""
 GRADES, STATUSES = STUDENT_MONTH["grade"].allowed, STUDENT_MONTH["status"].allowed
 VISIT_TYPES, VISIT_RESULTS = VISITS["type"].allowed, VISITS["result"].allowed
 OUTCOME_NAMES = OUTCOMES["outcome"].allowed
@@ -140,8 +140,8 @@ def meanings(column: str) -> tuple[str, ...]:
     return home.allowed or (*TRUE, *FALSE)
 
 
+# Columns that the workspace fills itself; no vendor sends them.
 SENT = ("first_visit_month",)
-"""Columns that the workspace fills itself; no vendor sends them."""
 KINDS = {"text": "string", "number": "number", "month": "yearmonth", "date": "date", "flag": "boolean"}
 SENT_TABLES: dict[str, FileTable] = {
     "visits": VISITS,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+# A numerator below this is not shown (a common rule).
 MIN_COUNT = 6
-"""A numerator below this is not shown (a common rule)."""
 
+# Nor is anything about a group smaller than this.
 MIN_GROUP = 20
-"""Nor is anything about a group smaller than this."""
 
 
 def shown(count: int) -> str:
@@ -19,8 +19,8 @@ def rounded(count: int) -> str:
     return f"fewer than {MIN_COUNT}" if count < MIN_COUNT else f"about {round(count, -1):,}"
 
 
+# How far the month of one student stays open, in points, to who knows everybody else behind a published mean.
 OPEN_POINTS = 20
-"""How far the month of one student stays open, in points, to who knows everybody else behind a published mean."""
 
 _UNITS = np.array([0.01, 0.1, 0.2, 0.5, 1.0])
 
@@ -44,20 +44,20 @@ def rounded_mean(mean: np.ndarray, students: np.ndarray) -> np.ndarray:
 
 
 VISITED = "visited"
+# How far the program got with a student; each student has exactly one, so that the counts add up.
 STATUSES = ("not referred", "referred, not tried", "tried, not met", VISITED)
-"""How far the program got with a student; each student has exactly one, so that the counts add up."""
+# Completed visits of a visited student.
 VISIT_COUNTS = ("1", "2", "3 or more")
-"""Completed visits of a visited student."""
 
+# The bands of the published effects.
 GRADE_BANDS = ("PK-5", "6-12")
-"""The bands of the published effects."""
 
+# What tells the counts apart, beside a column for each support: ``yes`` or ``no`` among the visited.
 BY = ("district_code", "status", "cohort", "visits", "grade_band")
-"""What tells the counts apart, beside a column for each support: ``yes`` or ``no`` among the visited."""
 COUNTS = ("numerator", "denominator")
 SEASONS = ("spring", "summer", "fall")
+# Columns of the counts that stand beside one for each support, which cannot have such a name.
 RESERVED = (*BY, "students", *COUNTS, "suppressed")
-"""Columns of the counts that stand beside one for each support, which cannot have such a name."""
 
 
 def in_time(group: str) -> tuple[str, int]:

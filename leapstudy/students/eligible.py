@@ -17,17 +17,17 @@ from leapstudy.students.lookback import first_day, lookbacks, months_behind, sch
 from leapstudy.students.referral_rule import WINDOWS, WORDS
 from leapstudy.students.visits import grade_band
 
+# Traits in the month that the rule ends with, within which lots are drawn.
 Stratum = Literal["district_code", "school_code", "grade_band", "high_needs"]
-"""Traits in the month that the rule ends with, within which lots are drawn."""
 
 Outcome = Literal["attendance", "chronic_absence"]
+# A student who missed this share of the enrolled days, or more, is chronically absent.
 CHRONIC_PERCENT = 10
-"""A student who missed this share of the enrolled days, or more, is chronically absent."""
 JOIN = " / "
+# School months up to the decision whose attendance stands for the time before.
 BEFORE = 6
-"""School months up to the decision whose attendance stands for the time before."""
+# Months of a school year; until files of a first one hold as many, months still to come are its own but for these.
 SCHOOL_YEAR, SUMMER = 10, {"07", "08"}
-"""Months of a school year; until files of a first one hold as many, months still to come are its own but for these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from leapstudy.core.names import DUCKDB, SPARK, SPARK_LOCAL, check_engine
 Result = TypeVar("Result")
 MEMORY_ERRORS = ("OutOfMemoryException",)
 ENGINE_ERRORS = (duckdb.Error, IbisError, UnicodeDecodeError)
+# What DuckDB raises, as a plain RuntimeError, where Ctrl-C ends a query.
 INTERRUPTED = "Query interrupted"
-"""What DuckDB raises, as a plain RuntimeError, where Ctrl-C ends a query."""
 
 
 @ibis.udf.agg.builtin(name="bit_or")

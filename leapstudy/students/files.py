@@ -23,28 +23,28 @@ from leapstudy.core.errors import BadInput, bad_value
 PARQUET, DELIMITED, FIXED = ".parquet", (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".txt", ".dat")
 FORMATS = (PARQUET, *DELIMITED, *FIXED)
 DELIMITERS = (",", ";", "\t", "|")
+# What a column name looks like: it begins with a letter, or with the sign of ``# Days`` or ``% Present``.
 NAME = re.compile(r"[#%*]?\s?[^\W\d_][\w\s.()/%#&'’*?°-]{0,60}")
-"""What a column name looks like: it begins with a letter, or with the sign of ``# Days`` or ``% Present``."""
 
+# What may name a column and is not shown: a form's question, or ``Contact: State ID``; no date, no number.
 QUESTION = re.compile(r"[#%*]?\s?[^\W\d_].{0,499}", re.DOTALL)
-"""What may name a column and is not shown: a form's question, or ``Contact: State ID``; no date, no number."""
 
+# How a column without a name is called, such as an index, or the end of lines that all end in a delimiter.
 UNNAMED = "column {} without a name"
-"""How a column without a name is called, such as an index, or the end of lines that all end in a delimiter."""
 
+# What a header says of some column and a row of a student does not: words such as names of persons could be either.
 OF_HEADERS = re.compile(r"(^|[^a-z])id\b|(?-i:[a-z]I[Dd])\b|student|date|days|month|membership|code\b", re.IGNORECASE)
-"""What a header says of some column and a row of a student does not: words such as names of persons could be either."""
 
+# A run of digits that belongs to an id rather than to a name; a year may stand in a name.
 LONG_DIGITS = re.compile(r"\d{5}")
-"""A run of digits that belongs to an id rather than to a name; a year may stand in a name."""
 
 LINE_END, QUOTED = re.compile(r"\r\n|\n|\r"), re.compile(r'"[^"]*"')
+# What Excel writes above a header, to tell itself the separator.
 SEPARATOR_LINE = re.compile(r"\s*\"?sep=.?\"?\s*", re.IGNORECASE)
-"""What Excel writes above a header, to tell itself the separator."""
 
 FIRST_BYTES, NEXT_ROWS = 65_536, 20
+# What is written for a byte that is no UTF-8.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""What is written for a byte that is no UTF-8."""
 
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 SHEET = " A spreadsheet is read once it is saved as 'CSV UTF-8', codes and ids as text."
@@ -336,8 +336,8 @@ def with_two_line_ends(paths: Sequence[Path]) -> list[str]:
     return two_ended
 
 
+# How a column is called in one's own files: one name, or one for each kind of file.
 Own = str | Sequence[str]
-"""How a column is called in one's own files: one name, or one for each kind of file."""
 
 
 def own_name(mapping: Mapping[str, Own], name: str, columns: Sequence[str]) -> str:

@@ -28,8 +28,8 @@ ON_A_PAGE = re.compile(rf"{_TILDE}(?:P[a-z2-7]{{{DIGITS}}}|P[A-Z2-7]{{{DIGITS}}}
 
 WITHHELD = "[withheld: this output holds a student's id; ask for counts, rates or moments]"
 _MARK = "_guards_students"
+# Letters of a stream that are remembered: a pseudonym may be printed piece by piece.
 LAST = 16
-"""Letters of a stream that are remembered: a pseudonym may be printed piece by piece."""
 BEGUN = re.compile(rf"{PREFIX}[a-z2-7]{{3,}}")
 
 

@@ -19,8 +19,8 @@ from leapstudy.students.engine import sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lottery import Lottery, units_of
 
+# Points of the whole: a student who misses no day, or all students of a group.
 TOP = 100.0
-"""Points of the whole: a student who misses no day, or all students of a group."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -20,11 +20,11 @@ from leapstudy.core.files import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import Dialect
 
+# Bytes; a longer line fits no row. The reader holds 2,048 rows at a time, which no limit counts.
 LONGEST_LINE = 65_536
-"""Bytes; a longer line fits no row. The reader holds 2,048 rows at a time, which no limit counts."""
 BUFFER = 32 * 2**20
+# What `strip` takes away from a cell, as SQL.
 BLANKS = " || ".join(f"chr({ord(sign)})" for sign in " \t\n\r\v\f")
-"""What `strip` takes away from a cell, as SQL."""
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))

@@ -24,8 +24,8 @@ from leapstudy.core.files import process_folder
 from leapstudy.students.engine import sealed
 from leapstudy.students.files import REPLACEMENT, Dialect
 
+# PySpark's own, which print an error with the cell that it is about whatever level Spark's log is set to.
 PYTHON_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
-"""PySpark's own, which print an error with the cell that it is about whatever level Spark's log is set to."""
 
 SESSION = {
     "spark.sql.session.timeZone": "UTC",
@@ -34,8 +34,8 @@ SESSION = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
 
+# The column in which Spark keeps a line that has too many or too few cells.
 BROKEN = "_broken"
-"""The column in which Spark keeps a line that has too many or too few cells."""
 
 
 @ibis.udf.scalar.builtin(name="from_utc_timestamp", signature=(("timestamp('UTC')", "string"), "timestamp"))

@@ -39,6 +39,7 @@ class Kind:
     trap: str
 
 
+# By name, in the order in which pages show them. Graduation has no before: it is of cohorts of schools.
 KINDS: dict[str, Kind] = {
     "chronic_absence": Kind(
         unit="% of students",
@@ -72,7 +73,6 @@ KINDS: dict[str, Kind] = {
         "those still there in the month of the visit.",
     ),
 }
-"""By name, in the order in which pages show them. Graduation has no before: it is of cohorts of schools."""
 
 
 def _is_duplicate(rows: Table) -> ibis.expr.types.BooleanValue:

@@ -17,8 +17,8 @@ from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.referral_rule import ReferralRule
 
+# School months that a placebo cohort must be followed, so that a rebound has time to show.
 MONTHS_AFTER = 3
-"""School months that a placebo cohort must be followed, so that a rebound has time to show."""
 
 HEX_DIGITS = 8
 

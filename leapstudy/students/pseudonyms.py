@@ -24,8 +24,8 @@ NAME_IT = (
     "Name the file that holds your key by its full path. If you never had one, make it outside this folder and keep "
     "it: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > FILE)"
 )
+# Ids that are outside the engine at a time.
 AT_ONCE = 50_000
-"""Ids that are outside the engine at a time."""
 
 
 def load_key() -> bytes:

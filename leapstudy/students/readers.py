@@ -20,12 +20,12 @@ from leapstudy.students.files import find
 from leapstudy.students.rules import FIRST_YEAR, MOST_AT_ONCE, MOST_STRANGERS, Part, after_last_year, part_of
 from leapstudy.students.sources import Source, columns_of, read
 
+# The parts of the Ed-Fi shape, and the names of files that hold them.
 EDFI_FILES = {
     "enrollment": ("enrollment", "enrollments", "enrolment", "enrolments", "studentschoolassociations"),
     "absences": ("absences", "attendance", "attendanceevents", "studentschoolattendanceevents"),
     "calendar": ("calendar", "calendars", "calendardates"),
 }
-"""The parts of the Ed-Fi shape, and the names of files that hold them."""
 
 EDFI_TABLES = {"enrollment": contract.ENROLLMENT, "absences": contract.ABSENCES, "calendar": contract.CALENDAR}
 

@@ -16,22 +16,21 @@ from leapstudy.core.names import options
 from leapstudy.students.disclosure import MIN_COUNT
 
 Window = Literal["last_month", "last_two_months", "last_three_months", "year_to_date", "last_year"]
+# What a rule may look at, in school months before the month of referral; at the start of a school year "year to date"
+# is the whole year before.
 WINDOWS = options(Window)
-"""What a rule may look at, in school months before the month of referral; at the start of a school year "year to date"
-is the whole year before."""
 
+# Percentages of days missed that a rule may start from; a rule that people apply has a round number.
 CUTS = (5, 10, 15, 20, 25, 30)
-"""Percentages of days missed that a rule may start from; a rule that people apply has a round number."""
 
+# Youden's index from which a rule counts as found; picking at random gives about zero.
 CLEAR_FIT = 0.3
-"""Youden's index from which a rule counts as found; picking at random gives about zero."""
 
+# Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like students.
 MOST_REFERRED = 0.25
-"""Share of those who meet the rule that may be referred in a month; beyond it those who are left are no like students.
-"""
 
+# What is said where no rule was looked for, since nobody was referred or attendance begins too late.
 NO_REFERRAL = "No referral has a school month of attendance before it, so that no rule can be looked for."
-"""What is said where no rule was looked for, since nobody was referred or attendance begins too late."""
 
 WORDS = {
     "last_month": "over the last month",

@@ -32,18 +32,18 @@ from leapstudy.students.moments.pivot import month_number
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.visits import grade_band
 
+# Percent of days missed in the rule's window at which a new absence band begins: at each cut of a rule, since
+# in a band across the cut some could be picked and others not.
 BAND_EDGES = (2, *CUTS)
-"""Percent of days missed in the rule's window at which a new absence band begins: at each cut of a rule, since
-in a band across the cut some could be picked and others not."""
 
+# Calendar months before and after the first visit for which changes are kept.
 MONTHS_AROUND = 9
-"""Calendar months before and after the first visit for which changes are kept."""
 
+# Influences (students x event times x groups) that the second pass forms at a time; eight bytes each.
 AT_ONCE = 20_000_000
-"""Influences (students x event times x groups) that the second pass forms at a time; eight bytes each."""
 
+# Parts of the visited students; the comparison students are the same for each part.
 Split = Literal["", "grade_band", "visits"]
-"""Parts of the visited students; the comparison students are the same for each part."""
 
 STRATUM = ("district_code", "band", "waiting")
 PLACE = ["g", "t", *STRATUM]

@@ -28,14 +28,14 @@ from leapstudy.students.referral_rule import WINDOWS, ReferralRule
 from leapstudy.students.risk_changes import STRATUM, absence_band, first_referrals, log_chances, window_share
 from leapstudy.students.visits import grade_band
 
+# What begins a cohort: the first completed visit, or the first referral.
 Event = Literal["visit", "referral"]
-"""What begins a cohort: the first completed visit, or the first referral."""
 
+# Rows of a side, picked or not; beyond this they are sampled by a hash of student and month.
 MOST_ROWS = 30_000
-"""Rows of a side, picked or not; beyond this they are sampled by a hash of student and month."""
 HEX_DIGITS = 6
+# Months after the month of a visit within which the last value of an outcome counts.
 WITHIN = 6
-"""Months after the month of a visit within which the last value of an outcome counts."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -23,27 +23,27 @@ from leapstudy.students.engine import bit_or, held, sealed
 Severity = Literal["error", "quarantine", "fix", "warn"]
 KEY = ("student", "district_code", "school_code", "month")
 
+# The first calendar year that a date of attendance or of a visit can lie in.
 FIRST_YEAR = 2000
-"""The first calendar year that a date of attendance or of a visit can lie in."""
 
 MOST_DAYS = contract.STUDENT_MONTH["days_enrolled"].high
+# Weekdays of the longest month.
 MOST_SCHOOL_DAYS = 23
-"""Weekdays of the longest month."""
 
+# Where so many own codes have fewer students than this on average, a column of ids stands in their place.
 FEWEST_CODES, STUDENTS_A_CODE = 20, 5
-"""Where so many own codes have fewer students than this on average, a column of ids stands in their place."""
 
+# Months, after which a bit of a student's word stands for a month again; sums of so many bits are exact as floats.
 MONTH_BITS = 50
-"""Months, after which a bit of a student's word stands for a month again; sums of so many bits are exact as floats."""
 
+# Where a larger share of exits is the day of entry, or of the next entry, an exit is the first day out.
 MOST_AT_ONCE = 0.01
-"""Where a larger share of exits is the day of entry, or of the next entry, an exit is the first day out."""
 
+# Where a larger share of absences is of students without any enrollment, their ids are written in another way.
 MOST_STRANGERS = 0.1
-"""Where a larger share of absences is of students without any enrollment, their ids are written in another way."""
 
+# A month with a smaller share of its district's largest month is no school month.
 THIN_SHARE = 0.1
-"""A month with a smaller share of its district's largest month is no school month."""
 
 
 def after_last_year() -> int:
@@ -254,6 +254,7 @@ def _supports(t: Table, limits: Limits) -> BooleanValue:
 
 
 _DECLARED = packaged(__file__, "rules")
+# What stands in braces in `rules.yml`.
 _NAMES = {
     "first_year": FIRST_YEAR,
     "longest": contract.LONGEST,
@@ -264,7 +265,6 @@ _NAMES = {
     "results": ", ".join(contract.VISIT_RESULTS),
     "outcomes": ", ".join(contract.OUTCOME_NAMES),
 }
-"""What stands in braces in `rules.yml`."""
 
 
 def _rules(table: str, predicates: Mapping[str, Predicate]) -> tuple[Rule, ...]:
@@ -313,8 +313,8 @@ PANEL_RULES = _rules(
         "no_grade": lambda t, _: t.grade.isnull(),
     },
 )
+# The bit of `failed` of rows whose attendance is cut to membership.
 OVER_BY_TWO = 1 << [rule.id for rule in PANEL_RULES].index("over_by_two")
-"""The bit of `failed` of rows whose attendance is cut to membership."""
 
 _OF_EVERY_TABLE = tuple(rule for rule in PANEL_RULES if rule.id in ("no_student", "unreadable"))
 VISIT_RULES = (
@@ -350,10 +350,10 @@ OUTCOME_RULES = (
         },
     ),
 )
+# What can become of a row of a table that a panel is joined from, beside being used.
 PART_RULES: dict[str, tuple[Severity, str]] = {
     name: (says["severity"], _words(says)) for name, says in _DECLARED["parts"].items()
 }
-"""What can become of a row of a table that a panel is joined from, beside being used."""
 
 
 def failures(rows: Table, rules: tuple[Rule, ...], limits: Limits) -> Table:

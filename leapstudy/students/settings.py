@@ -20,8 +20,8 @@ from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import RESERVED
 
 COLUMNS = tuple(dict.fromkeys(name for table in contract.TABLES for name in table.names))
+# Columns whose own values may be translated under `values:`.
 TRANSLATED = ("grade", "status", "type", "high_needs", "completed", "result", "outcome")
-"""Columns whose own values may be translated under `values:`."""
 OWN_FIRST = "Write it as `column: {own value: legal value}`."
 
 
@@ -56,8 +56,8 @@ def _zone(name: str) -> str:
 
 
 Support = Annotated[str, AfterValidator(_support)]
+# What was drawn by lot.
 Level = Literal["student", "school", "district"]
-"""What was drawn by lot."""
 
 
 class Rollout(Part):

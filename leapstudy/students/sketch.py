@@ -19,8 +19,8 @@ from leapstudy.students.moments.pivot import month_number
 
 SIGNS = 128
 HEX = "0123456789abcdef"
+# Days are counted in thousandths, as whole numbers: the same whatever order they are added in.
 PARTS = 1000
-"""Days are counted in thousandths, as whole numbers: the same whatever order they are added in."""
 
 
 def group_sketches(panel: Table, log: Table, outcomes: Table | None = None) -> list[dict[str, Any]]:

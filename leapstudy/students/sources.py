@@ -26,14 +26,14 @@ from leapstudy.students.files import (
 )
 
 SUPPRESSED = r"^(\*+|[<>]=?\s*[0-9.]+\s*%?)$"
+# Dates that have one meaning; a local time and its offset may follow, the date is the one that is written.
 ISO_DATE = r"^[0-9]{4}-[0-9]{1,2}(-[0-9]{1,2}([T ].*)?)?$"
-"""Dates that have one meaning; a local time and its offset may follow, the date is the one that is written."""
 
+# What a number is written in, and the largest: one engine would take 1_000 for one, the other 18d or inf.
 NUMBER, LARGEST = "^[0-9.eE+-]+$", 1e300
-"""What a number is written in, and the largest: one engine would take 1_000 for one, the other 18d or inf."""
 
+# What stands before a value that comes from an Ed-Fi API, and the columns whose values do.
 DESCRIPTOR, DESCRIBED = "^uri://[^#]*#", ("grade", "category", "calendar_event")
-"""What stands before a value that comes from an Ed-Fi API, and the columns whose values do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,11 @@ def _select(
     return rows.select(**cells)
 
 
+# Columns of several tables that are read together, where a table of which it is no required column may lack the own
+# name that another one has.
 ELSEWHERE = ("district_code", "status")
-"""Columns of several tables that are read together, where a table of which it is no required column may lack the own
-name that another one has.
-"""
+# Text that may as well be stored as a number: it has no leading zeros to lose.
 COUNTED = ("period",)
-"""Text that may as well be stored as a number: it has no leading zeros to lose."""
 
 
 def require_somewhere(places: Sequence[Path], how: Reading) -> None:
@@ -212,8 +211,8 @@ def _fixed_width(lines: Table, table: contract.FileTable) -> Table:
     return lines.select(**cells)
 
 
+# Name of a column that holds what was read of the text in another.
 READ = "{name} as read"
-"""Name of a column that holds what was read of the text in another."""
 
 
 def _plain(value: Value, column: FileColumn) -> Value:

@@ -129,8 +129,8 @@ def visit_counts(data: StudentData) -> pd.DataFrame:
     return every.rename(columns=columns)
 
 
+# First events of a student; each happens at most once, and each is part of the one before.
 FLOWS = ("referred", "tried", "met")
-"""First events of a student; each happens at most once, and each is part of the one before."""
 REACHED = ("referred, not tried", "tried, not met", "met")
 NO_SCHOOL, NO_CODE, FEW = "no school", "no code of two or three letters", "schools of few students"
 

@@ -38,12 +38,12 @@ from leapstudy.study.rollout.records import require_units_open
 
 FLAG_COLUMNS = ("outcome", "unit", "district", "year", "pattern", "direction", "z_in", "z_out", "departure")
 KINDS: tuple[Violation, ...] = ("relative_magnitudes", "smoothness")
+# Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one.
 DRAWS = 1_999
-"""Shuffles of the labels a contrast: there are many contrasts, and none of them is the planned main one."""
 
 
+# Tables of figures whose screens are remembered, the last ones asked for; a study has one for each outcome.
 MOST_SCREENS = 64
-"""Tables of figures whose screens are remembered, the last ones asked for; a study has one for each outcome."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from leapstudy.data.steps import WAITS, Step, Workspace
 from leapstudy.did.comparison import comparison_codes
 from leapstudy.did.design import Spec, build_sample
 
+# Comparison units below which no spread can be told from chance.
 FEWEST = 3
-"""Comparison units below which no spread can be told from chance."""
+# Comparison units from which one treated unit can reach p = 0.05 by permutation: 1 / (19 + 1).
 SIGNIFICANT = 19
-"""Comparison units from which one treated unit can reach p = 0.05 by permutation: 1 / (19 + 1)."""
 
 
 def later_steps(space: Workspace, data: StudyData | None, headline: Mapping[str, str]) -> Iterator[Step]:

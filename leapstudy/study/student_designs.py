@@ -82,8 +82,8 @@ def found_by(moments: Moments, estimate: Callable[[Moments], AttGt], average: Ca
     return enough_students(effects, refusal_words(att.refused))
 
 
+# Points; a smaller standard error is rounding: nothing varies, and nothing can be judged by it.
 LEAST_SE = 1e-9
-"""Points; a smaller standard error is rounding: nothing varies, and nothing can be judged by it."""
 
 ALIKE = "All students change alike, so that there is no variation to judge an effect by."
 NO_OVERLAP = "No overlap: "
@@ -179,8 +179,8 @@ def _context(name: DesignName, where: Context, role: str) -> Context:
     return Context(where.district_code, where.district, where.outcome, where.edition, own_role)  # type: ignore[arg-type]
 
 
+# Estimator of the rows of students who were referred and not met.
 CONTROL = "cs_at_risk_not_met"
-"""Estimator of the rows of students who were referred and not met."""
 
 
 def control_row(effects: Effects | None, where: Context) -> Estimate | None:

@@ -76,8 +76,8 @@ from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnsw
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
 NOBODY_OF_PART = "Nobody of this group was visited and is seen both in a school month before that and in another one."
+# District code (or `ALL`) and part of the visited students (empty = all of them).
 Key = tuple[str, str]
-"""District code (or `ALL`) and part of the visited students (empty = all of them)."""
 
 
 @dataclass(frozen=True, slots=True)

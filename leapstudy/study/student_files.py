@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from leapstudy.students.handle import StudentData
 
 FOLDER = "student_answers"
+# Answers of earlier files or parameters that are kept beside the newest.
 KEPT = 3
-"""Answers of earlier files or parameters that are kept beside the newest."""
 
 
 def stored_state(settings: StudentSettings | None = None) -> list[dict[str, Any]]:
@@ -160,8 +160,8 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
     return states
 
 
+# Students by the dimensions that are not their total, as pairs of name and value; NaN where hidden.
 Counts = Mapping[frozenset[tuple[str, str]], float]
-"""Students by the dimensions that are not their total, as pairs of name and value; NaN where hidden."""
 
 
 def protected(counts: pd.DataFrame) -> Counts:

@@ -20,13 +20,13 @@ from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.settings import StudentSettings
 
 LEDGER = "answered_students.json"
+# Answered files that are remembered; of each only sums over whole groups (`leapstudy.students.sketch`).
 REMEMBERED = 24
-"""Answered files that are remembered; of each only sums over whole groups (`leapstudy.students.sketch`)."""
+# Parameters that say, in the same files, which students and months count.
 CHOICES = ("min_comparison", "early", "months_after", "seed")
-"""Parameters that say, in the same files, which students and months count."""
 Sketches = Iterable[Mapping[str, Any]]
+# What was chosen, and who stood in each group: `choices`, `sketches`.
 Answer = Mapping[str, Any]
-"""What was chosen, and who stood in each group: `choices`, `sketches`."""
 
 UNSEEN = "if no earlier answer was shown to anybody, set `earlier_answers: unpublished` in params/students.yml."
 FEW_APART = (

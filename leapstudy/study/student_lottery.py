@@ -27,8 +27,8 @@ from leapstudy.students.lottery_outcomes import TOP, LotteryOutcomes
 from leapstudy.study.student_publish import COUNT_UNIT, nearest
 from leapstudy.study.student_results import LotteryAnswer
 
+# Estimators: effect of the offer, the same without adjustment, of being visited, and per visit.
 OFFER, MEANS, VISITED, DOSE = "lottery_offer", "lottery_means", "lottery_visited", "lottery_visit"
-"""Estimators: effect of the offer, the same without adjustment, of being visited, and per visit."""
 PER_VISIT = "percentage points per visit, first and further ones alike"
 BEYOND = (
     f"The offer moved so few visits that the best estimate lies beyond {TOP:g} points, which no share can change by: "
@@ -39,10 +39,10 @@ NOBODY = (
     "of the offer alone, or of visits that the log lacks."
 )
 ONE_MORE = "What one more visit adds is not claimed: who is visited again was not drawn."
+# A difference before the start this improbable says that the list is not what was drawn, or was not followed.
 BROKEN = 0.001
-"""A difference before the start this improbable says that the list is not what was drawn, or was not followed."""
+# Strata whose shares offered differ by more have no common bounds for leavers.
 ALIKE_SHARES = 0.05
-"""Strata whose shares offered differ by more have no common bounds for leavers."""
 
 
 def lottery_answer(

@@ -43,10 +43,10 @@ OUTCOME_COLUMNS = (
     "n_comparison",
     "reason",
 )
+# Estimators of the rows: effect on the visited, and of the primary outcome the control, referred and not met.
 ESTIMATOR, NOT_MET = "dr_outcome", "dr_outcome_not_met"
-"""Estimators of the rows: effect on the visited, and of the primary outcome the control, referred and not met."""
+# Visited students who left below which no interval of a share keeps its level (Wald's, in np < 10).
 FEWEST_LEFT = 10
-"""Visited students who left below which no interval of a share keeps its level (Wald's, in np < 10)."""
 NOT_HELD = "The table of outcomes has no row of it."
 TOO_RARE = f"Fewer than {FEWEST_LEFT} visited students left: too few to say how sure an effect on leaving is."
 FEW = f"Fewer than {MIN_GROUP} visited or comparison students have this outcome before and after."

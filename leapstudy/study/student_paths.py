@@ -24,10 +24,10 @@ from leapstudy.students.disclosure import MIN_GROUP, rounded_mean, season
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_results import PATH_COLUMNS, StudentBounds
 
+# Months before the visit in the joint test: half a school year and more.
 MONTHS_TESTED = 6
-"""Months before the visit in the joint test: half a school year and more."""
+# Months before the visit that are shown.
 MONTHS_BEFORE = 9
-"""Months before the visit that are shown."""
 
 
 def path_frame(effects: Effects, months_after: int, seed: int | None) -> pd.DataFrame:
@@ -83,10 +83,10 @@ def month_rows(effects: Effects, context: Context, months_after: int) -> list[Es
     return [row for row in rows if row.event_time is not None and -MONTHS_BEFORE <= row.event_time <= months_after]
 
 
+# Departures shown, in multiples of the largest one before; each takes 1.5 s.
 SHOWN = (0.5, 1.0)
-"""Departures shown, in multiples of the largest one before; each takes 1.5 s."""
+# Where the search for the breakdown value ends.
 FARTHEST = 2.0
-"""Where the search for the breakdown value ends."""
 
 
 def headline_bounds(effects: Effects | None) -> StudentBounds | None:

@@ -19,14 +19,14 @@ from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.result import jsonable
 
+# Names under which numbers of students stand; each is rounded to `COUNT_UNIT`.
 COUNTS = ("n_treated", "n_comparison", "students", "referred")
-"""Names under which numbers of students stand; each is rounded to `COUNT_UNIT`."""
+# The number of deals that a draw can have: of no student, and zero where rounded.
 EXACT = "p_floor"
-"""The number of deals that a draw can have: of no student, and zero where rounded."""
 COUNT_UNIT = 5
 DIGITS = 2
+# No p-value of students is published as less, since none is zero; `probability` says it as ``p < 0.001``.
 LEAST_P = 0.0005
-"""No p-value of students is published as less, since none is zero; `probability` says it as ``p < 0.001``."""
 
 
 def nearest(count: float) -> int:

@@ -10,15 +10,14 @@ from leapstudy.evidence.essa import EssaGrade
 from leapstudy.evidence.verdict import Verdict
 from leapstudy.students.referral_rule import ReferralRule
 
+# How visited students are compared; `at_risk` is the recommended one.
 DesignName = Literal["before_after", "never", "not_yet", "early", "at_risk"]
-"""How visited students are compared; `at_risk` is the recommended one."""
 
 RECOMMENDED: DesignName = "at_risk"
 
+# Why there is no effect: few students, nobody seen before and after, nobody like them, no month of the headline, a
+# rule that leaves nobody like them, or no variation.
 Reason = Literal["few", "followed", "comparison", "months", "overlap", "alike"]
-"""Why there is no effect: few students, nobody seen before and after, nobody like them, no month of the headline, a
-rule that leaves nobody like them, or no variation.
-"""
 
 DESIGN_LABELS: dict[DesignName, str] = {
     "before_after": "before and after, no comparison",
@@ -28,13 +27,12 @@ DESIGN_LABELS: dict[DesignName, str] = {
     "at_risk": "at risk in the same month, same absence before",
 }
 
+# Designs of which no month is shown, only the mean: two bases of the same students differ from month to month by those
+# who are no longer followed, and so would tell the attendance of one who is alone in that.
 HEADLINE_ONLY: tuple[DesignName, ...] = ("early",)
-"""Designs of which no month is shown, only the mean: two bases of the same students differ from month to month by those
-who are no longer followed, and so would tell the attendance of one who is alone in that."""
 
+# Event time is in calendar months since the first visit; `low_sup_pp` and `high_sup_pp` hold for all months at once.
 PATH_COLUMNS = ("event_time", "estimate_pp", "se_pp", "low_pp", "high_pp", "low_sup_pp", "high_sup_pp")
-"""Event time is in calendar months since the first visit; `low_sup_pp` and `high_sup_pp` hold for all months at once.
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ def _plan_words(source: Source) -> str:
     return text + "".join(source.say("addition", item=item) for item in check.get("additions") or ())
 
 
+# Track -> point -> who answers it; the others are answered by their sentence alone.
 ANSWERS: dict[str, dict[str, Asked]] = {
     "public": {**appendix_public.ANSWERS, "again": again},
     "students": {**appendix_students.ANSWERS, "again": again},
 }
-"""Track -> point -> who answers it; the others are answered by their sentence alone."""

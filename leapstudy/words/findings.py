@@ -44,8 +44,8 @@ from leapstudy.study.public import Study
 from leapstudy.words.sentences import LINE, Catalog, Finding
 
 CATALOG = Catalog("public")
+# Share of comparison districts that moved as far, from which a move is called well within theirs.
 OFTEN = 0.25
-"""Share of comparison districts that moved as far, from which a move is called well within theirs."""
 
 
 def say(finding: Finding | str) -> None:

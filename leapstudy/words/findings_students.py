@@ -129,10 +129,9 @@ def checks(study: StudentStudy) -> str:
     return CATALOG.say("checks", main=main, told="; ".join(lines) or CATALOG.say("checks_not_made"))
 
 
+# Visited students up to whom chronic absence leans toward zero: the table of docs/method.md, few students who stay
+# unvisited to the end of a school year stand for many.
 FEW_FOR_CHRONIC = 100
-"""Visited students up to whom chronic absence leans toward zero: the table of docs/method.md, few students who stay
-unvisited to the end of a school year stand for many.
-"""
 
 
 def outcomes(study: StudentStudy) -> str:

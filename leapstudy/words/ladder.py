@@ -13,8 +13,8 @@ from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows, estimato
 from leapstudy.words.sentences import Catalog, Finding
 
 CATALOG = Catalog("ladder")
+# The blocks of the ladder, in order; the first holds the main estimate alone.
 MAIN, GROUPS, YEARS, FILES, MODELS, OUT, TESTS, BEFORE = BLOCKS = ("", *CATALOG.texts["blocks"].values())
-"""The blocks of the ladder, in order; the first holds the main estimate alone."""
 ENDS = ("ci_low_pp", "ci_high_pp")
 COLUMNS = ["block", "name", "estimate_pp", "low_pp", "high_pp", "p_value"]
 

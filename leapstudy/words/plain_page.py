@@ -18,6 +18,7 @@ from leapstudy.words.reading import Reading, Span
 from leapstudy.words.sentences import catalog_file
 
 LANGUAGES = ("en", "es")
+# Upper ends of probability and the chance that is said for it: n in of.
 CHANCES = (
     (0.15, 1, 10),
     (0.22, 1, 5),
@@ -31,7 +32,6 @@ CHANCES = (
     (0.85, 4, 5),
     (0.95, 9, 10),
 )
-"""Upper ends of probability and the chance that is said for it: n in of."""
 CERTAIN = 0.05
 
 

@@ -8,8 +8,8 @@ from leapstudy.study.rollout.scenarios import AVERAGE, Design, Scenario
 from leapstudy.words.sentences import Catalog, Finding
 
 CATALOG = Catalog("rollout")
+# Points; no effect on a share is larger.
 LARGEST = 100.0
-"""Points; no effect on a share is larger."""
 
 
 def outcome_words(name: str) -> str:

@@ -39,13 +39,14 @@ from leapstudy.data.names import (
     years_words,
 )
 
+# Characters of a printed line, in a notebook and on a page.
 LINE = 100
-"""Characters of a printed line, in a notebook and on a page."""
+# Characters of alternative text: short enough to be heard in one breath.
 ALT_LONGEST = 300
-"""Characters of alternative text: short enough to be heard in one breath."""
+# Both ends of an interval.
 Ends = tuple[float | None, float | None]
-"""Both ends of an interval."""
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# How a slot is written; what follows the name and a blank are further arguments, parted by slashes.
 FORMS: dict[str, Callable[..., str]] = {
     "number": lambda value, digits="2": number(value, int(digits)),
     "points": lambda value, digits="2": points(value, int(digits)),
@@ -67,11 +68,10 @@ FORMS: dict[str, Callable[..., str]] = {
     "comparison": comparison_words,
     "short": short,
 }
-"""How a slot is written; what follows the name and a blank are further arguments, parted by slashes."""
 
 
+# Whole numbers from here on have commas; no year does.
 LONG = 10_000
-"""Whole numbers from here on have commas; no year does."""
 
 
 class _Writer(string.Formatter):

@@ -17,8 +17,8 @@ from leapstudy.batch.plan import declared_parameters, make_plan
 from leapstudy.core import paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="sends signals")]
+# What a grandchild does: no other suite on this machine sleeps just as long.
 NAP = f"sleep(301.{os.getpid():08d})"
-"""What a grandchild does: no other suite on this machine sleeps just as long."""
 DISTRICT = (
     'district = ""\nresult_path = ""',
     f"""import pathlib, subprocess, sys, time

@@ -10,6 +10,7 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 
 pytestmark = pytest.mark.browser
+# One page of each kind and every element that any page has; in Spanish where the same page has longer words.
 PAGES = [
     "index.html",
     "all-districts/plain.html",
@@ -22,7 +23,6 @@ PAGES = [
     "students-hartford/appendix.html",
     "students-hartford/notebook.html",
 ]
-"""One page of each kind and every element that any page has; in Spanish where the same page has longer words."""
 TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 WINDOW = {"width": 1280, "height": 900}

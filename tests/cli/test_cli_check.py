@@ -43,6 +43,7 @@ NOWHERE = _students(input="nowhere.csv", visits="nowhere.csv")
 READ_LAST = ("study.yml", "plan.yml", "students.yml", "simulation.yml", "rollout.yml")
 SUMS = "data/raw/leap_facts/SHA256SUMS"
 TABLES = ("leap_facts/units.csv", "csde_districts/districts.csv", "csde_attendance_2022_23/attendance.csv")
+# Files of a workspace, how each is broken, and what is told of it beside what is told of the others.
 BROKEN = [
     [(f"params/{name}", WIDE, f"- {name} is not UTF-8") for name in READ_LAST],
     [(f"params/{name}", PLAIN, f"- {'The plan' if name == 'plan.yml' else name}") for name in READ_LAST],
@@ -72,7 +73,6 @@ BROKEN = [
     [(SUMS, WIDE, "- SHA256SUMS is not UTF-8")],
     [(f"data/raw/{file}", WIDE, f"- {file} is not CSV in UTF-8") for file in TABLES],
 ]
-"""Files of a workspace, how each is broken, and what is told of it beside what is told of the others."""
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: ", ".join(words for *_, words in broken))

@@ -148,10 +148,10 @@ def _excel(rows, folder, years=YEARS, name="a.xlsx"):
 
 
 SHAPES = {"wide": _wide, "signs": _signs, "subgroups": _subgroups, "several": _several, "excel": _excel}
+# What the files cannot say: every one of their codes has lost a zero at least.
 SAY = {"signs": ("--pad", "8")}
-"""What the files cannot say: every one of their codes has lost a zero at least."""
+# Shapes with the one outcome, the other, and both: what comes once the figures agree knows no more of their shape.
 LED = ("wide", "several", "excel")
-"""Shapes with the one outcome, the other, and both: what comes once the figures agree knows no more of their shape."""
 SAID = {
     r"TODO: two letters": "MA",
     r"TODO: the state\b": "Massachusetts",

@@ -12,8 +12,8 @@ from leapstudy.students.settings import load_settings
 from leapstudy.study.student_files import open_own
 from leapstudy.study.students import study_students
 
+# Codes of another state: five digits with zeros.
 CODES = [f"{number:05d}" for number in range(350, 365)]
-"""Codes of another state: five digits with zeros."""
 
 pytestmark = pytest.mark.slow
 

@@ -177,10 +177,9 @@ def test_another_state_is_another_file(tmp_path, content, monkeypatch):
     assert study_names().comparison("alliance") == "schools far away"
 
 
+# Keys that tell a reader what a figure counts and which notebooks are one study's own;
+# nothing is computed from them.
 SAID = {("Rule", "min_days"), ("Rule", "grades"), ("State", "articles")}
-"""Keys that tell a reader what a figure counts and which notebooks are one study's own;
-nothing is computed from them.
-"""
 
 
 def test_every_legal_key_is_read_by_something():

@@ -16,8 +16,8 @@ from leapstudy.did.spread import mean_variance
 from leapstudy.evidence.assess import verdict_of
 from leapstudy.words.findings import district_title, forest, leading, raw_means, treated_words
 
+# Two districts that changed by the same amount on the main contrast.
 ALIKE = ("0830011", "2680013")
-"""Two districts that changed by the same amount on the main contrast."""
 
 
 def test_districts_that_all_changed_alike_are_refused_in_words(study):

@@ -19,8 +19,8 @@ from leapstudy.did.permutation import shuffled, shuffled_starts, started_effects
 from leapstudy.did.sensitivity.covariates import adjusted, traits_before
 from leapstudy.did.spread import mean_variance
 
+# Treated districts whose start a test moves a year on.
 LATER = ("0890011", "1510011", "0150011", "1430011")
-"""Treated districts whose start a test moves a year on."""
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from collections import Counter
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from leapstudy.core import paths
 
 ROOT = paths.root()
 ROOMS = ["core", "data", "students", "did", "evidence", "study", "words", "figures", "site", "batch", "explore", "cli"]
+# Directions that are still to be turned: none when the house is done.
 BACKWARD = {("words", "figures")}
-"""Directions that are still to be turned: none when the house is done."""
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MODULES = sorted((ROOT / "leapstudy").rglob("*.py"))
 
@@ -45,6 +46,15 @@ def test_a_room_imports_only_those_before_it(path):
     assert not later, f"{here} imports {later}"
 
 
+def test_a_constant_is_explained_by_a_comment_above_it():
+    strings = []
+    for path in MODULES:
+        for first, later in pairwise(ast.parse(path.read_text(encoding="utf-8")).body):
+            below = isinstance(later, ast.Expr) and isinstance(later.value, ast.Constant)
+            strings += [f"{path.name}:{later.lineno}"] * (below and isinstance(first, ast.Assign | ast.AnnAssign))
+    assert not strings, "a string below a constant is no docstring"
+
+
 def test_modules_import_each_other_in_one_direction():
     """A cycle works for whoever happens to come in at the right door, and fails for the next."""
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in MODULES}
@@ -57,8 +67,8 @@ def test_modules_import_each_other_in_one_direction():
 
 
 RUN = re.compile(r"leapstudy(?:\.\w+)+")
+# They name modules that are run or loaded by name.
 FILES_THAT_RUN = ("pyproject.toml", "Makefile", "CONTRIBUTING.md", "docs/exhibits.md", ".ci/run")
-"""They name modules that are run or loaded by name."""
 RUN_AS_A_FILE = "leapstudy.batch.kernels.template"
 
 
@@ -145,8 +155,8 @@ def test_formatting_is_the_formatters():
     assert {name for name, rules in ignored.items() if "E501" in rules} <= {"*.ipynb"}
 
 
+# Lines of a function's body, its docstring aside.
 LONGEST = 40
-"""Lines of a function's body, its docstring aside."""
 
 
 def test_no_function_is_longer_than_a_screen():
@@ -236,6 +246,7 @@ def test_documents_name_only_what_exists():
         assert not missing, f"{name} names {missing}"
 
 
+# Idioms of this house that no reader knows, British spellings, and a percent sign that stands off its number.
 PRIVATE = re.compile(
     r"\b(holds?|holding) zero\b|\bleaves? (out zero|zero out)\b|\bzero is due\b|turn every screw|\bbent\b"
     r"|\bstray(s|ed)?\b|\bwon back\b|\btests? that leads?\b|\bleading tests?\b|\bstudentized by noise\b"
@@ -243,7 +254,6 @@ PRIVATE = re.compile(
     r"|\bspeaks (for|of)\b|\bpupils?\b|\bprogrammes?\b|\bbest guess\b|(?<=[0-9}]) %(?=[ .,;:)\"'])",
     re.IGNORECASE,
 )
-"""Idioms of this house that no reader knows, British spellings, and a percent sign that stands off its number."""
 READ = ("leapstudy/", "notebooks/", "docs/", "README.md", "CONTRIBUTING.md")
 
 

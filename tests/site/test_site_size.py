@@ -16,8 +16,8 @@ from leapstudy.site.build import build_site
 from leapstudy.site.notebook import save_picture
 from leapstudy.study.public import study_district
 
+# Bytes of the pages and pictures of all districts; East Hartford's, measured here, are among the larger ones.
 LIMIT = 4_000_000
-"""Bytes of the pages and pictures of all districts; East Hartford's, measured here, are among the larger ones."""
 
 
 def test_a_district_takes_its_fifteenth_of_four_megabytes(tmp_path):

@@ -39,8 +39,8 @@ from leapstudy.words.findings import drawn
 from leapstudy.words.reading import read_result
 
 MD = Path(__file__).parent / "md"
+# Springs of the two used years before and of the first year, by start: 2020-21 was remote and is not used.
 STARTS = {"2021-22": ("2019", "2020", "2022"), "2022-23": ("2020", "2022", "2023")}
-"""Springs of the two used years before and of the first year, by start: 2020-21 was remote and is not used."""
 
 
 @pytest.fixture

@@ -446,8 +446,8 @@ def test_a_design_is_told_in_the_unit_of_its_outcome(designed, monkeypatch, caps
         assert ("points on all offered, none on" if share else f"{unit} on all offered, 250.0 on") in line
 
 
+# What a plain page of suspensions never says.
 WRONG = re.compile(r"percentage point|\battendance\b|chronic absence|\basistencia\b|puntos porcentuales|more absence")
-"""What a plain page of suspensions never says."""
 
 
 @pytest.mark.slow

@@ -24,16 +24,16 @@ RUNS = {
     "ma": ["springfield", "all-districts", "00-start-here", "50-your-own-analysis"],
     "md": ["western-high", "all-districts", "02-the-data", "40-explore"],
 }
+# Baltimore's units are schools: outside code and the names of columns and notebooks, nothing is a district.
 NOUN = re.compile(r"[Dd]istri(?:ct|to)s?")
-"""Baltimore's units are schools: outside code and the names of columns and notebooks, nothing is a district."""
 CODE = re.compile(
     r"<(pre|code|script|style)\b.*?</\1>|<[^>]*>(?:district|districts|district_code)(?=<)"
     r"|\b(?:href|src|id|class|for|name|data-[a-z]+)=(?:\"[^\"]*\"|[^\s>]*)",
     re.DOTALL,
 )
 NAMES = re.compile(r"\b(?:10_district|30_all_districts|all-districts|params/districts)\b")
+# Both programs are INVENTED.
 TRUTH = 0.0
-"""Both programs are INVENTED."""
 
 pytestmark = pytest.mark.slow
 

@@ -227,8 +227,8 @@ NAMES = ("student", "district_code", "month", "days_enrolled", "days_attended")
 ROWS = [f"A{k},0640011,2021-{month:02d},20,18" for k in range(30) for month in (9, 10)]
 
 
+# Names of columns as a customer database and a form give them.
 QUESTIONS = ("Contact: State ID", "Which district, as the " + "very " * 20 + "first report said – do you know?")
-"""Names of columns as a customer database and a form give them."""
 
 
 def _named(*names: str) -> str:

@@ -134,6 +134,7 @@ def test_a_clean_file_has_nothing_to_report(check_rows):
 
 
 LETTERS = "abcdefghijklmnopqrst"
+# What a district's rows are found to be, how many of them, and how they differ from a good row.
 CASES = [
     ("no_student", 1, [{"student": ""}]),
     ("implausible_date", 1, [{"month": "0021-09-01"}]),
@@ -169,7 +170,7 @@ CASES = [
     ("stopped_feed", 20, [{"student": letter, "days_attended": "20"} for letter in LETTERS]),
     ("", 0, [{"student": letter, "days_attended": "20"} for letter in LETTERS[:19]]),
 ]
-"""What a district's rows are found to be, how many of them, and how they differ from a good row."""
+# What a code that is no district's is found to be.
 SLIPPED = {
     "640011": "lost_zeros",
     "0640011.0": "unknown_district",
@@ -177,7 +178,6 @@ SLIPPED = {
     "": "no_district",
     "Mamani, Quispe": "odd_code",
 }
-"""What a code that is no district's is found to be."""
 
 
 def _rows_of_the_cases():
@@ -303,6 +303,7 @@ VISIT = {
 }
 
 
+# What all of a student's visits are found to be, and how they differ from a good one.
 VISIT_CASES = [
     (["no_date"], [{"visit_date": ""}, {"visit_date": ""}]),
     (["unknown_type"], [{"type": "letter"}]),
@@ -316,7 +317,6 @@ VISIT_CASES = [
     (["visited_again"], [{}, {"supports": "food"}]),
     ([], [{"completed": "no"}, {"visit_date": "2021-07-20"}]),
 ]
-"""What all of a student's visits are found to be, and how they differ from a good one."""
 
 
 def test_the_visit_log_has_its_own_rules(tmp_path):

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 KEY = "an invented key of forty characters, no more"
 PERSON = "Quispe Mamani"
 WORD = "Zarzuela"
+# What stands in cells and nowhere else: the beginning of every id, a name, a word, a number of days, a school.
 TELLTALES = ("Zq81tt", PERSON, "Quispe", WORD, "13.0625", "Qx77tt")
-"""What stands in cells and nowhere else: the beginning of every id, a name, a word, a number of days, a school."""
 
 
 def _pair() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -146,6 +146,7 @@ def _ids(change: Callable[[str], str]) -> Callable[[Lines], bytes]:
     return _cells(_where(_id, change))
 
 
+# What is not in `MUTATORS` because nobody thought of it: found by attack.
 SHAPES: dict[str, Callable[[Lines], bytes]] = {
     "a byte order mark in the middle": lambda lines: b"\n".join(
         (b"\xef\xbb\xbf" if k == 5 else b"") + line.encode() for k, line in enumerate(lines)
@@ -176,7 +177,6 @@ SHAPES: dict[str, Callable[[Lines], bytes]] = {
     "empty": lambda _: b"",
     "only line breaks": lambda _: b"\n" * 500,
 }
-"""What is not in `MUTATORS` because nobody thought of it: found by attack."""
 
 
 @pytest.fixture(scope="module")

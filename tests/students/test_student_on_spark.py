@@ -30,6 +30,7 @@ from leapstudy.study.student_estimates import measure
 
 CLOSE = 1e-9
 HEADER = "student,district_code,month,days_enrolled,days_attended"
+# Lines that are fine, that fit no row, that are empty, and of which a cell is odd.
 LINES = (
     "~Pabc,0640011,2021-10-01,20,18",
     '~Pabd,"0640011",2021-10,20,18.5',
@@ -49,7 +50,6 @@ LINES = (
     "~Pabg,0640011,2021-10-1T,20,18",
     "  \t ",
 )
-"""Lines that are fine, that fit no row, that are empty, and of which a cell is odd."""
 FILES = Path(__file__).parent / "files"
 
 pytestmark = [

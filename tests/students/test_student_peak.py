@@ -10,8 +10,8 @@ import pandas as pd
 from own_files import STUDENT_KEY
 
 STUDENTS, TIMES, MONTHS = 3_000, 8, 20
+# The engine's limit, which the small file nearly fills; and MiB that it may hold more for the large one.
 LIMIT_MB, ROOM_MIB = 60, 60
-"""The engine's limit, which the small file nearly fills; and MiB that it may hold more for the large one."""
 
 CHILD = """
 import json, sys

@@ -374,6 +374,7 @@ def test_a_spreadsheet_is_told_how_it_is_read(tmp_path):
         check_path(tmp_path)
 
 
+# What a cell is read as; None where it is not of its kind.
 CELLS = {
     "month": [
         ("2021-09", "2021-09-01"),
@@ -404,7 +405,6 @@ CELLS = {
     "status": [("Year-To Date", "year_to_date"), (" YTD", "year_to_date")],
     "school_code": [("\tS 1 ", "S 1"), ("é", "é"), ("x" * 255, "x" * 255), ("x" * 256, None)],
 }
-"""What a cell is read as; None where it is not of its kind."""
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -21,5 +21,5 @@ SENTENCES = tuple(
     for name, sentence in inspect.getmembers(findings_students, inspect.isfunction)
     if not name.startswith("_") and list(inspect.signature(sentence).parameters) == ["study"]
 )
+# A value that no sentence may hold.
 HOLE = re.compile(r"\b(nan|None(?! of)|inf)\b")
-"""A value that no sentence may hold."""

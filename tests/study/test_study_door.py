@@ -18,8 +18,8 @@ from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.study.public import read_ahead, study_district
 
 FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"
+# What every panel has, in this order; traits of the district follow.
 COLUMNS = ("district_code", "district", "year", "rate_pct", "treated", "post", "event_time", "weight", "students")
-"""What every panel has, in this order; traits of the district follow."""
 PLACEBO, PLACEBO_YEARS = "placebo_2019_20_to_2020_21", ("2019-20", "2020-21")
 
 

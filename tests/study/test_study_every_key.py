@@ -225,8 +225,8 @@ def own(tmp_path_factory):
         yield StudentSettings.model_validate({**load_settings().model_dump(), **pair, "visits": ""})
 
 
+# Ends of what numbers may be, one with each window.
 ODD = ({}, {"months_after": 1}, {"budget": {"dollars": 0}}, {"budget": {"met": 1}}, {"percent": 0})
-"""Ends of what numbers may be, one with each window."""
 STRATA = ([], *([name] for name in options(Stratum)))
 
 

@@ -44,6 +44,7 @@ def _on(log: pd.DataFrame, day: str) -> pd.DataFrame:
 
 NOBODY = "Nobody who was picked is seen both in a school month before that and in another one."
 TOO_FEW = "Fewer than 20 visited or comparison students are left."
+# What becomes of a district's attendance and log, and what is said of it; one measured state serves all of a file.
 FILES = {
     "two months, fewer than 20 visited, and no grade": {
         "0640011": (
@@ -71,7 +72,6 @@ FILES = {
         "0800011": (lambda rows, log: (rows.assign(days_attended=17), log), "All students change alike"),
     },
 }
-"""What becomes of a district's attendance and log, and what is said of it; one measured state serves all of a file."""
 
 
 @pytest.fixture(scope="module")

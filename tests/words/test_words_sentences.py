@@ -14,9 +14,10 @@ from leapstudy.words.appendix import ANSWERS
 from leapstudy.words.sentences import FORMS, catalog_file, sentence
 
 WORDS = Path(leapstudy.words.__file__).parent
+# Slots that are filled without being named at each call.
 OWN = {"program", "unit", "units", "parent", "parents", "r", "scale", "ends"}
-"""Slots that are filled without being named at each call."""
 SAY = {"say", "finding"}
+# Parts of a catalog that are chosen by verdict.
 SECTIONS = {
     "verdicts",
     "primary_verdicts",
@@ -26,7 +27,6 @@ SECTIONS = {
     "bounds",
     "designs_farthest",
 }
-"""Parts of a catalog that are chosen by verdict."""
 CATALOGS: dict[str, tuple[Mapping[str, Any], list[str], set[str]]] = {
     "public": (catalog_file("public"), ["findings", "findings_sensitivity"], SECTIONS),
     "students": (catalog_file("students"), ["findings_students"], SECTIONS),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 KERNEL = "leapstudy-warm"
 SHARE = Path(__file__).parent / "share"
+# Jupyter's variable for the provisioner of kernels that name none, such as `python3`.
 EVERY_KERNEL = "JUPYTER_DEFAULT_PROVISIONER_NAME"
-"""Jupyter's variable for the provisioner of kernels that name none, such as `python3`."""
 
 
 def shipped_preload() -> list[str]:

@@ -8,8 +8,8 @@ import os
 import signal
 from pathlib import Path
 
+# Variable of a kernel's environment that its children inherit; its value is not guessed and not used twice.
 MARK = "LEAPSTUDY_KERNEL"
-"""Variable of a kernel's environment that its children inherit; its value is not guessed and not used twice."""
 
 
 def end_group(pid: int) -> None:

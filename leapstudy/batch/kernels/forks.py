@@ -19,8 +19,8 @@ from uuid import uuid4
 from leapstudy.batch.kernels.family import end_group, end_marked
 from leapstudy.core.sources import package_files
 
+# Beginnings of variables that matter while Python and the libraries start: where one differs, a kernel starts cold.
 AT_IMPORT = ("PYTHON", "MPL", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NUMEXPR_", "NUMBA_", "LD_", "LC_")
-"""Beginnings of variables that matter while Python and the libraries start: where one differs, a kernel starts cold."""
 ALSO = ("PATH", "LANG", "LANGUAGE", "TZ", "VIRTUAL_ENV", "HOME")
 INLINE = "module://matplotlib_inline.backend_inline"
 TEMPLATE = Path(__file__).with_name("template.py")

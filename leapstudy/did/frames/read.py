@@ -18,14 +18,14 @@ from pandas.api import types
 from leapstudy.core.errors import BadInput, bad_value
 
 NEVER = np.inf
+# Whole numbers from here on are codes, such as 202012 and 202101 for months: they count by their order.
 CODES = 10_000
-"""Whole numbers from here on are codes, such as 202012 and 202101 for months: they count by their order."""
+# Nor is a step this long one of a clock: months written 2012 and 2101, school years 1718 and 1819.
 JUMP = 80
-"""Nor is a step this long one of a clock: months written 2012 and 2101, school years 1718 and 1819."""
+# Whole-number times further apart than this are dates written as numbers; they are counted, not subtracted.
 LONGEST = 1_000
-"""Whole-number times further apart than this are dates written as numbers; they are counted, not subtracted."""
+# Standard deviation of an outcome below which the estimators would take its noise for rounding.
 LEAST_SPREAD = 1e-3
-"""Standard deviation of an outcome below which the estimators would take its noise for rounding."""
 NOUNS = {"school_code": "school"} | {noun: noun for noun in ("district", "school", "student")}
 
 
@@ -228,10 +228,9 @@ def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.nda
     return times, clock, place
 
 
+# Text whose letters are in the order of time: a year of four digits first, or one digit alone. 98-99 and 09-2020 are
+# not.
 YEAR_FIRST = re.compile(r"\D*(?:19|20)\d\d.*|\D*\d\D*", re.DOTALL)
-"""Text whose letters are in the order of time: a year of four digits first, or one digit alone. 98-99 and 09-2020 are
-not.
-"""
 
 
 def _check_order(column: pd.Series, name: str) -> None:

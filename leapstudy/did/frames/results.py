@@ -14,11 +14,11 @@ from leapstudy.core.phrases import between, counted, missing, number
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
 
+# Lines of a `repr` at most.
 LINES = 15
-"""Lines of a `repr` at most."""
 INK, GRAY, COLOR = "#1A1A1A", "#5F5F5F", "#0072B2"
+# How the name of an outcome in percent ends: its effects are in percentage points.
 POINTS = "_pct"
-"""How the name of an outcome in percent ends: its effects are in percentage points."""
 
 
 def the_treated(n: int, noun: str) -> str:

@@ -17,8 +17,8 @@ from leapstudy.did.nested import without_unit
 from leapstudy.did.sample import Sample
 from leapstudy.did.student_t import t_critical
 
+# Departures shown, in multiples of the largest change before the start.
 TIMES = (0.0, 0.5, 1.0)
-"""Departures shown, in multiples of the largest change before the start."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

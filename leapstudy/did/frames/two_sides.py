@@ -16,8 +16,8 @@ from leapstudy.did.sample import Sample, Spec
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
 SEED = 20261124
+# Times inside a sample: years of four digits, so that their text is in order.
 LABEL = "{:04d}"
-"""Times inside a sample: years of four digits, so that their text is in order."""
 
 
 def diff_in_diff(data: Any, columns: Columns, seed: int = SEED) -> DidResult:
@@ -132,8 +132,8 @@ def _label_of(panel: UnitPanel, sample: Sample, reference: Any) -> str:
     return sample.years[texts.index(str(reference))]
 
 
+# Table of tests, the one that leads, and the standard error it has of its own.
 Tests = tuple[pd.DataFrame, str, float | None]
-"""Table of tests, the one that leads, and the standard error it has of its own."""
 COLUMNS = ["method", "estimate", "ci_low", "ci_high", "p_value", "p_floor", "leads"]
 
 

@@ -26,20 +26,20 @@ from leapstudy.did.own_years import each_alone
 from leapstudy.did.permutation import Permutation, conley_taber, exact
 from leapstudy.did.spread import Detectable, detectable, mde_factor, spread_of
 
+# Which test leads where it can be made, in order; see `headline`.
 LEADING: tuple[MethodName, ...] = ("studentized_noise", "studentized_enrollment", "permutation")
-"""Which test leads where it can be made, in order; see `headline`."""
 
+# Columns of `each_by_itself`.
 ALONE = ["district_code", "estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_t", "p_value", "p_floor", "mde_pp"]
-"""Columns of `each_by_itself`."""
 
+# Why there is no cluster-robust p-value (MacKinnon and Webb 2017).
 NO_CLUSTERS = (
     "A cluster-robust p-value with one treated unit is refused: it rejects a true null in more than 8 of "
     "10 cases. Use the permutation over comparison units instead."
 )
-"""Why there is no cluster-robust p-value (MacKinnon and Webb 2017)."""
 
+# Methods that are estimators of their own, as `estimates.csv` names them.
 SYNTHETIC: dict[str, str] = {"sdid_placebo": "sdid", "synthetic_control": "synthetic_control"}
-"""Methods that are estimators of their own, as `estimates.csv` names them."""
 
 
 def infer(sample: Sample, synthetic: bool = False) -> Inference:

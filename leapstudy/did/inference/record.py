@@ -13,6 +13,7 @@ from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
 from leapstudy.did.spread import LEAST_NOISE
 
+# Every test of one treated district; these are the `p_method`s of `estimates.csv`.
 MethodName = Literal[
     "permutation",
     "studentized_noise",
@@ -24,8 +25,8 @@ MethodName = Literal[
     "synthetic_control",
     "cluster_robust",
 ]
-"""Every test of one treated district; these are the `p_method`s of `estimates.csv`."""
 
+# Each method as a figure and a table name it.
 LABELS: dict[MethodName, str] = {
     "permutation": "Permutation of the estimate",
     "studentized_noise": "Permutation scaled by earlier variation",
@@ -37,7 +38,6 @@ LABELS: dict[MethodName, str] = {
     "synthetic_control": "Synthetic control",
     "cluster_robust": "Cluster-robust",
 }
-"""Each method as a figure and a table name it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,8 +213,8 @@ def _arrangements(labels: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         yield from ((label, *rest) for rest in _arrangements(labels[:place] + labels[place + 1 :]))
 
 
+# Cells of the work arrays: assignments are taken in portions of this many units.
 AT_ONCE = 500_000
-"""Cells of the work arrays: assignments are taken in portions of this many units."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from leapstudy.did.spread import POWER
 from leapstudy.did.student_t import t_critical
 
 DEALS = 300
+# Deals in each window of past periods, so that 5% of them are a few.
 FEWEST = 100
-"""Deals in each window of past periods, so that 5% of them are a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,8 @@ class Dealt:
     false_positive_t: float
 
 
+# Stretches of past periods: outcome, shape (units, periods), and stratum of each unit.
 Windows = Sequence[tuple[np.ndarray, np.ndarray]]
-"""Stretches of past periods: outcome, shape (units, periods), and stratum of each unit."""
 
 
 def deal(

@@ -20,8 +20,8 @@ from leapstudy.did.student_t import t_critical
 
 Adjustment = Literal["efficient", "did", "difference"]
 REDRAWS = 1_999
+# Standard errors from the estimate at which the search for the end of an interval gives up: it is then unbounded.
 FAR = 40.0
-"""Standard errors from the estimate at which the search for the end of an interval gives up: it is then unbounded."""
 
 
 @dataclass(frozen=True, slots=True)

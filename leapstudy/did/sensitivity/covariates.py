@@ -18,10 +18,10 @@ from leapstudy.did.own_years import subset
 from leapstudy.did.rebound import LEAST_DISTRICTS, around_start, steps
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
+# Condition number of the traits from which their coefficients cannot be distinguished.
 MOST_COLLINEAR = 1e8
-"""Condition number of the traits from which their coefficients cannot be distinguished."""
+# Comparison districts beyond the coefficients; with fewer the regression follows single districts.
 LEAST_DF = 5
-"""Comparison districts beyond the coefficients; with fewer the regression follows single districts."""
 
 
 @dataclass(frozen=True, slots=True)

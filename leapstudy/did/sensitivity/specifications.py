@@ -18,8 +18,8 @@ from leapstudy.did.effect import fit, to_points
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sensitivity.covariates import adjust, traits_before, traits_of
 
+# Columns of the curve that name a choice.
 CHOICES = ("comparison", "contrast", "weights", "edition", "scale", "covariates")
-"""Columns of the curve that name a choice."""
 
 
 class Found(NamedTuple):

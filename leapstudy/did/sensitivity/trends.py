@@ -11,8 +11,8 @@ from leapstudy.did.contrasts import Contrast, contrast_between, event_time, year
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import by_interval
 
+# Years whose mean a placebo in time starts from, as the main contrast does.
 YEARS_BEFORE = 2
-"""Years whose mean a placebo in time starts from, as the main contrast does."""
 
 
 def in_time(attendance: Sample, *beside: Sample) -> pd.DataFrame:

@@ -10,8 +10,8 @@ from leapstudy.core.names import check_option
 from leapstudy.did.staggered.att_gt_record import AttGt
 from leapstudy.students.moments.record import Influence, Moments
 
+# One number; by cohort; by calendar month; by time since the first visit.
 Kind = Literal["simple", "group", "calendar", "event"]
-"""One number; by cohort; by calendar month; by time since the first visit."""
 
 NO_MONTH = "No month"
 

@@ -9,11 +9,11 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option, check_whole
 from leapstudy.students.moments.record import Influence
 
+# Comparison students: never visited, or not yet visited (which holds the never visited too).
 Control = Literal["never", "not_yet"]
-"""Comparison students: never visited, or not yet visited (which holds the never visited too)."""
 
+# Base month before the visit: the month before each month, or one month for all of a cohort.
 Base = Literal["varying", "universal"]
-"""Base month before the visit: the month before each month, or one month for all of a cohort."""
 
 
 CONTROLS = "Compare with those who never start, or with those who have not started yet, too."

@@ -12,10 +12,10 @@ from leapstudy.students.handle import StudentData, engine_table
 from leapstudy.students.moments.pivot import MASK_BITS, SHIFT, Students, district_places, masks, students_of, trait
 from leapstudy.students.moments.record import NEVER, Moments
 
+# Of one product of two months in a cell: eight of each in the table that is fetched, half of it, and in the record.
 BYTES_A_PRODUCT = 16
-"""Of one product of two months in a cell: eight of each in the table that is fetched, half of it, and in the record."""
+# Of the memory limit, beside which the sums may take so much.
 SHARE_OF_MEMORY = 1 / 2
-"""Of the memory limit, beside which the sums may take so much."""
 TOO_MANY_CELLS = (
     "Students come and go in so many different ways that the sums by district, first visit and pattern of months seen "
     "take more than half of memory_limit. Raise memory_limit in params/students.yml, or measure fewer months at a time."

@@ -13,8 +13,8 @@ from ibis.expr.types import DateValue, FloatingValue, IntegerValue, Table
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import bit_or, held, sealed
 
+# Where each trait stands in the packed number: first bit and number of bits; the month leads.
 _FIELDS = {"cohort": (0, 15), "district": (15, 24), "month": (39, 15)}
-"""Where each trait stands in the packed number: first bit and number of bits; the month leads."""
 
 
 def month_number(month: DateValue) -> IntegerValue:
@@ -23,8 +23,8 @@ def month_number(month: DateValue) -> IntegerValue:
     return number.fill_null(0)
 
 
+# Stands between the codes of all districts in one text; no code holds it.
 SEPARATOR = "\x1f"
-"""Stands between the codes of all districts in one text; no code holds it."""
 
 
 def district_places(codes: Sequence[str]) -> dict[int, str]:
@@ -63,18 +63,18 @@ def trait(packed: IntegerValue, name: str) -> IntegerValue:
     return (packed >> first) & ((1 << bits) - 1)
 
 
+# Points; near the mean of attendance, so that sums of squares lose no digits.
 SHIFT = 93.0
-"""Points; near the mean of attendance, so that sums of squares lose no digits."""
 
+# Months in one number of the pattern of seen months; a longer panel takes several.
 MASK_BITS = 60
-"""Months in one number of the pattern of seen months; a longer panel takes several."""
 
+# Bits for a month's days in halves, up to 63.5 days.
 DAY_BITS = 7
-"""Bits for a month's days in halves, up to 63.5 days."""
 
 MONTH_BITS = 2 * DAY_BITS
+# Months whose days enrolled and attended fit into one whole number of 64 bits.
 MONTHS_A_WORD = 4
-"""Months whose days enrolled and attended fit into one whole number of 64 bits."""
 
 MOST_DAYS = (2**DAY_BITS - 1) / 2
 

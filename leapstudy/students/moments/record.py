@@ -11,8 +11,8 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
 
+# Cohort of students who were never visited: later than every month.
 NEVER = np.inf
-"""Cohort of students who were never visited: later than every month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def _require_fit(moments: Moments, influence: Influence) -> None:
         )
 
 
+# Whose outcomes may hang together: one student's months, or all students of a district.
 Cluster = Literal["student", "district"]
-"""Whose outcomes may hang together: one student's months, or all students of a district."""
 
 
 @dataclass(frozen=True, slots=True)

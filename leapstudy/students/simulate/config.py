@@ -14,10 +14,9 @@ from leapstudy.core.parameter_file import Part, Seed, checked_part, read_part
 from leapstudy.students.contract import CODE, GRADES
 
 ReferralRule = Literal["random", "last_year", "year_to_date", "last_two_months", "worst"]
+# How staff pick among those who meet the rule: by lot, the most absent, those they see falling or rising, or the kind
+# of student.
 Pick = Literal["lot", "severity", "trouble", "improvement", "trait"]
-"""How staff pick among those who meet the rule: by lot, the most absent, those they see falling or rising, or the kind
-of student.
-"""
 EffectPath = Literal["zero", "leap"]
 DirtKind = Literal[
     "over_by_two",
@@ -67,8 +66,8 @@ class Offer(Part):
     crossover: float = Share
 
 
+# Codes that are numbers of their own.
 SEVEN = re.compile("[0-9]{7}")
-"""Codes that are numbers of their own."""
 
 
 def number_of(code: str) -> int:

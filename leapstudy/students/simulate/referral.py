@@ -26,8 +26,8 @@ class Referrals:
     phase: np.ndarray
 
 
+# A wish of so many points counts as much as chance does, so that everyone has somebody alike unvisited.
 WISH = 10.0
-"""A wish of so many points counts as much as chance does, so that everyone has somebody alike unvisited."""
 
 
 def window(rule: ReferralRule, before: int) -> slice:
@@ -112,8 +112,8 @@ def refer(config: SimulationConfig, absent: np.ndarray, days: np.ndarray, rng: n
     return Referrals(round_of, is_completed, np.full(students, -1))
 
 
+# Months within which those who were offered visits are referred.
 TAKING = 2
-"""Months within which those who were offered visits are referred."""
 
 
 def offer(
@@ -135,8 +135,8 @@ def offer(
     return Referrals(month, (month >= 0) & (rng.random(len(absent)) < config.visits.completed), phase)
 
 
+# Staff go back to nobody more, or less, than exp(2) times as often as to the others.
 FAR = 2.0
-"""Staff go back to nobody more, or less, than exp(2) times as often as to the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,11 +107,11 @@ def truth_table(sums: pd.DataFrame) -> pd.DataFrame:
     return table.assign(effect_pp=table["sum_pp"] / table["students"])[[*key, "students", "effect_pp"]]
 
 
+# First and one past the last school month of each term of a year: September to January, February to June.
 TERMS = ((0, 5), (5, 10))
-"""First and one past the last school month of each term of a year: September to January, February to June."""
 SCALE, COURSES = 4, 6
+# Months after the visit's month within which the last value of `enrolled` counts.
 WITHIN = 6
-"""Months after the visit's month within which the last value of `enrolled` counts."""
 
 
 def outcome_rows(block: Block, config: SimulationConfig, absent: np.ndarray) -> pd.DataFrame:

@@ -25,10 +25,10 @@ MONTHS = (
     "months_after counts school months of students: name it where track is students, and leave it empty where it is "
     "units, whose outcomes are of whole school years"
 )
+# School months after the decision where a file about units is asked of students.
 HALF_YEAR = 5
-"""School months after the decision where a file about units is asked of students."""
+# Outcomes that a question may name.
 NAMED = ("attendance", "chronic absence")
-"""Outcomes that a question may name."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -42,8 +42,8 @@ def _sizes(value: Any) -> Any:
     return value
 
 
+# An effect in the unit of its outcome: one number for all outcomes, or one for each.
 Sizes = Annotated[float | dict[str, float], BeforeValidator(_sizes)]
-"""An effect in the unit of its outcome: one number for all outcomes, or one for each."""
 
 
 def size_for(sizes: float | Mapping[str, float], outcome: str) -> float:

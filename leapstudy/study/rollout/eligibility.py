@@ -19,8 +19,8 @@ from leapstudy.students.pseudonyms import own_ids
 from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import StudentSettings, input_files, load_settings
 
+# Figures of a rule are told as they were typed: an enrollment of 1,234,567 is no 1.23457e+06.
 FIGURE = ".10g"
-"""Figures of a rule are told as they were typed: an enrollment of 1,234,567 is no 1.23457e+06."""
 
 
 def rates(data: StudyData, outcome: str) -> pd.DataFrame:

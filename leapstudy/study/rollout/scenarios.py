@@ -28,8 +28,8 @@ from leapstudy.study.rollout.eligibility import (
 from leapstudy.study.rollout.records import closed_from
 
 VISITED, AVERAGE = "a visited student", "the average of all offered"
+# Past decisions that are dealt into, the latest ones: more would hold the same students again.
 WINDOWS = 3
-"""Past decisions that are dealt into, the latest ones: more would hold the same students again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ from leapstudy.study.rollout.records import draws
 
 FILE = "rollout_plan.yml"
 ATTENDANCE = "attendance"
+# Known only after the plan: where the seed comes from is announced, the number itself falls on a later day.
 LATER = ("seed", "announced")
-"""Known only after the plan: where the seed comes from is announced, the number itself falls on a later day."""
 
 ANALYSIS = {
     "offer": "Effect of the offer (intention-to-treat), all drawn, by the efficient estimator for random starts (Roth "
