@@ -143,12 +143,12 @@ def _execute(
     Thread(target=_import_pages, daemon=True).start()
     try:
         with (
-            board(work.runs, expected, work.jobs, console) as shown,
-            closing(pool(work).results(shown.started)) as ended,
+            board(work.runs, expected, work.jobs, console) as display,
+            closing(pool(work).results(display.started)) as results,
         ):
-            for run, manifest in ended:
+            for run, manifest in results:
                 manifests[run.slug] = manifest
-                shown.ended(run, manifest)
+                display.ended(run, manifest)
                 if manifest.state == "done":
                     _prepare(run, plan, previous, work.out)
     finally:
