@@ -92,6 +92,29 @@ def test_pdf_is_tagged_titled_and_described(out):
 
 @needs_chromium
 @pytest.mark.browser
+def test_the_caption_of_a_table_stands_on_the_page_of_its_first_rows(out, tmp_path):
+    browser = next(filter(None, map(shutil.which, documents.CHROMIUM_NAMES)))
+    row = "<tr><th>{}</th></tr>"
+    parts = [
+        f"<p style='break-before: page'>{'line<br>' * n}</p><table><caption>caption {n}.</caption>"
+        f"<thead>{row.format('head')}</thead>"
+        f"<tbody>{row.format(f'first {n}.')}{row.format('second') * 3}</tbody></table>"
+        for n in range(40, 56)
+    ]
+    page = out / "hartford" / ".print.html"
+    style = '<link rel="stylesheet" href="../assets/style.css">'
+    page.write_text(f"<html><head>{style}</head><body>{''.join(parts)}</body></html>", encoding="utf-8")
+    documents._print(browser, page, tmp_path / "tables.pdf", tmp_path)
+    page.unlink()
+    texts = [sheet.extract_text() for sheet in pypdf.PdfReader(tmp_path / "tables.pdf").pages]
+    assert len(texts) > len(parts), "some tables are broken or moved"
+    for n in range(40, 56):
+        (sheet,) = [text for text in texts if f"caption {n}." in text]
+        assert f"first {n}." in sheet
+
+
+@needs_chromium
+@pytest.mark.browser
 @pytest.mark.parametrize(("more", "on_second_page"), [(2, 0), (12, 3)])
 def test_a_longer_plain_page_stays_one_or_takes_its_last_three_sections_to_the_next(
     out, tmp_path, more, on_second_page
