@@ -10,6 +10,7 @@ from typing import Any
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file, write_text_atomic
+from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.data.names import short
 from leapstudy.site.index import (
     OF_STUDENTS,
@@ -187,5 +188,7 @@ def _name_on(entry: Entry, page: str) -> str:
     lang = next((lang for lang, name in PLAIN.items() if name == page), "en")
     if lang == "en":
         return short(entry.title)
-    # one that is still expected has no reading yet: its name is all that its title and the other language share
-    return pager_words(entry.reading, lang) if entry.reading else short(entry.title.removesuffix(OF_STUDENTS))
+    # one that is still expected has no reading yet, and a unit's name is the same in every language
+    if entry.reading and entry.slug.removeprefix(STUDENT_SLUG) == ALL_SLUG:
+        return pager_words(entry.reading, lang)
+    return short(entry.title.removesuffix(OF_STUDENTS))
