@@ -212,7 +212,8 @@ def range_words(span: Span, say: dict[str, str], digits: int) -> str:
 
 def _question(reading: Reading, say: dict[str, str]) -> tuple[str, ...]:
     group = group_words(reading, say)
-    text = say["question_lottery" if reading.draw else f"question_{kind(reading)}"]
+    by_draw = "question_late" if reading.draw and reading.draw.late else "question_lottery"
+    text = say[by_draw if reading.draw else f"question_{kind(reading)}"]
     sizes = {"n_treated": reading.n_treated, "n_comparison": reading.n_comparison}
     sentence = text.format(name=place_words(reading, say), group=group, **sizes)
     return (sentence, say["drawn_units"]) if reading.drawn else (sentence,)

@@ -368,6 +368,7 @@ def test_a_study_of_a_draw_leads_with_it_and_is_closed_before_its_day(lean, draw
         page = {section.key: section.text for section in plain_page(late, lang).sections}
         told = " ".join(page.values())
         assert page["sure"].startswith(catalog(lang)["sure_late"]) and "Do visits help" not in told
+        assert page["question"].startswith(catalog(lang)["question_late"].partition(" {visits}")[0][:30])
         assert len(plain_page(late, lang).text.split()) <= 350
     assert page and reading.tier == "1"
 
