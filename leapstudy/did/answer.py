@@ -28,7 +28,7 @@ ESTIMATORS = {
     "sdid": "synthetic difference-in-differences",
     "synthetic_control": "synthetic control",
     "did_covariates": "adjusted for traits before",
-    "did_rebound_adjusted": "beyond the recovery of like falls",
+    "did_rebound_adjusted": "adjusted for rebound",
     "did_one_step_up": "adjusted for linear trends",
     "lottery_efficient": "efficient for starts drawn by lot",
 }

@@ -250,7 +250,7 @@ def test_documents_name_only_what_exists():
 PRIVATE = re.compile(
     r"\b(holds?|holding) zero\b|\bleaves? (out zero|zero out)\b|\bzero is due\b|turn every screw|\bbent\b"
     r"|\bstray(s|ed)?\b|\bwon back\b|\btests? that leads?\b|\bleading tests?\b|\bstudentized by noise\b"
-    r"|\bcould have seen\b|\brows stay in the engine\b|\balso what is fresh\b"
+    r"|\bcould have seen\b|\bbeyond the recovery\b|\brows stay in the engine\b|\balso what is fresh\b"
     r"|\bspeaks (for|of)\b|\bpupils?\b|\bprogrammes?\b|\bbest guess\b|(?<=[0-9}]) %(?=[ .,;:)\"'])",
     re.IGNORECASE,
 )

@@ -43,7 +43,7 @@ class Sensitivity:
         outcome, year, pre, model ("parallel trends", "linear trends", "difference"), estimate_pp, se_pp, low_pp,
         high_pp, p_value, p_method, is_placebo.
     recovery : Adjusted or None
-        The effect beyond the recovery of districts without the program.
+        The effect adjusted for rebound, as districts without the program show it.
     covariates : Adjusted or None
         The spec's contrast with regression adjustment.
     bounds : tuple of Bounds

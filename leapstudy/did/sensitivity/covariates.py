@@ -267,7 +267,7 @@ def beyond_recovery(sample: Sample) -> Adjusted:
     """
     if len(sample.comparison) < LEAST_DISTRICTS:
         raise BadInput(
-            f"The effect beyond the recovery of like falls takes {LEAST_DISTRICTS} comparison units or more; here "
+            f"Adjusting for rebound takes {LEAST_DISTRICTS} comparison units or more; here "
             f"are {len(sample.comparison)}."
         )
     _, last, first = around_start(sample)
