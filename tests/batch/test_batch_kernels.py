@@ -18,12 +18,11 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
-from tiny_notebooks import tiny_runs
 
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
-from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab, shipped_preload
-from leapstudy.batch.kernels.forks import TEMPLATE, ForkedProcess, Template, _templates, close_templates, template
+from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, forks, offer, offer_for_lab, shipped_preload
+from leapstudy.batch.kernels.forks import TEMPLATE, ForkedProcess, Template, close_templates, template
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
@@ -46,6 +45,15 @@ print(random.random(), numpy.random.rand(), pandas.get_option("mode.string_stora
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _apart():
+    """Begin with no template, and leave the one that other modules fork from as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forks, "_templates", {})
+        yield
+        close_templates()
+
+
 def _outputs(kernel, source, **more):
     notebook = new_notebook(cells=[new_code_cell(source)])
     client = NotebookClient(notebook, kernel_name=kernel, resources={"metadata": {"path": str(paths.notebooks())}})
@@ -59,7 +67,7 @@ def test_a_warm_kernel_finds_what_a_cold_one_finds(monkeypatch, safe, capfd, lig
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
     close_templates()
     warm = _outputs(KERNEL, SOURCE)
-    assert [source.ready for source in _templates.values()] == [True], "it was forked: it did not start cold"
+    assert [source.ready for source in forks._templates.values()] == [True], "it was forked: it did not start cold"
     cold = _outputs("python3", SOURCE)
     told = capfd.readouterr().err
     # a client that closes while its kernel writes makes zmq print a traceback; any other is the kernel's
@@ -72,7 +80,6 @@ def test_what_the_template_hands_on_and_what_each_kernel_has_of_its_own():
 
     Only a batch keeps texts as Python's own: a reader's frames may be large, and Arrow is what pandas would keep.
     """
-    close_templates()  # another test's may have read ahead in a workspace of its own
     offer()
     reader, page = (_outputs(KERNEL, FOUND, **more)[0]["text"].split() for more in ({}, {FOR_PAGES: "1"}))
     assert reader[0] != page[0] and reader[1] != page[1]
