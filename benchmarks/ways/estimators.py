@@ -45,9 +45,8 @@ def rows_of(path: str) -> pd.DataFrame:
 
 def ours(limit: str, estimate: str) -> Way:
     """Return our way: moments from the file, then Callaway-Sant'Anna's average where it is asked for."""
-    from leapstudy.did.staggered.aggregate import aggregate_influence, averages
-    from leapstudy.did.staggered.att_gt import att_gt
-    from leapstudy.did.staggered.att_gt_record import Choices
+    from leapstudy.did.staggered.att_gt import Choices, att_gt
+    from leapstudy.did.staggered.effects import aggregate_influence, averages
     from leapstudy.students.engine import connect
     from leapstudy.students.moments.expression import moments_of_panel
     from leapstudy.students.moments.record import covariance
