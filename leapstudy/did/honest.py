@@ -3,10 +3,7 @@
 The sets come from `moderndid`; its units, versions, grids and what it prints are known in this module alone.
 """
 
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -19,6 +16,7 @@ from scipy.special import ndtri
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
+from leapstudy.core.quiet import quiet
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.staggered.effects import Effects
 
@@ -38,21 +36,6 @@ Violation = Literal["smoothness", "relative_magnitudes"]
 STEPS = 7
 # Coefficients before: a change of slope takes two, and with one `moderndid` searches without end.
 LEAST_BEFORE: dict[Violation, int] = {"smoothness": 2, "relative_magnitudes": 1}
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep back warnings and all that is printed, also by code in C, which writes past `sys.stdout`."""
-    copy, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(copy, 1)
-        os.close(copy)
-        os.close(nowhere)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from leapstudy.did.honest import quiet
+from leapstudy.core.quiet import quiet
 
 
 def test_nothing_is_printed_inside_and_everything_after(capfd, recwarn):
