@@ -159,7 +159,7 @@ def _execute(
 def _import_pages() -> None:
     """Import ahead of time; where the batch ends meanwhile, whoever needs it says what is wrong."""
     with suppress(Exception):
-        import_module("leapstudy.site.pages")
+        import_module("leapstudy.site.build")
 
 
 def _prepare(run: Run, plan: Sequence[Run], previous: Sequence[PreviousRun], out: Path) -> None:

@@ -27,8 +27,7 @@ from leapstudy.data import find_district, load_study
 from leapstudy.data.state import load_state
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.plain import plain_chart
-from leapstudy.site.build import rebuild_site
-from leapstudy.site.pages import appendix_html, plain_html, report_html
+from leapstudy.site.build import appendix_html, plain_html, rebuild_site, report_html
 from leapstudy.site.render import APPENDIX, DOCUMENTS, PLAIN, footer, write_assets
 from leapstudy.site.stamps import FIGURES, note_documents
 from leapstudy.study.result import load_result
