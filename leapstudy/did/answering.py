@@ -20,9 +20,8 @@ from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import clock_of, event_time
 from leapstudy.did.design import Sample, Spec, build_sample, outcomes_over_years, sample_of_every_year
-from leapstudy.did.effect import by_interval, fit, placements, row
+from leapstudy.did.effect import by_interval, contrast_rows, editions, every_effect, fit, main_row, placements, row
 from leapstudy.did.eventstudy import EventStudy, event_study
-from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
 from leapstudy.did.inference.compare import (
     detectable_of,
     each_by_itself,

@@ -26,8 +26,7 @@ from leapstudy.did.answering import OneContrast, all_name
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import Clock, Contrast
 from leapstudy.did.design import Spec
-from leapstudy.explore.ask import View, Words, look
-from leapstudy.explore.curve import Walk
+from leapstudy.explore.curve import View, Walk, Words, look
 from leapstudy.figures.plain import choice
 
 PICKED = "picked"
