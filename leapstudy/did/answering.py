@@ -13,7 +13,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import counted
-from leapstudy.data import StudyData, find_district, treated_districts
+from leapstudy.data import StudyData, find_district, treated_side
 from leapstudy.data.describe import TREATED, group_labels, raw_means, rows_of
 from leapstudy.data.state import CHRONIC
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
@@ -78,7 +78,7 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 @of_last
 def read_together(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
-    codes = [item.code for item in treated_districts(data.districts)]
+    codes = treated_side(data.districts)
     try:
         pooled, reason = _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
     except BadInput as refusal:
@@ -121,7 +121,7 @@ def answer_all(
     BadInput
         If the spec asks for the published prior and there is none.
     """
-    codes = [item.code for item in treated_districts(data.districts)]
+    codes = treated_side(data.districts)
     (sample, fields), names = _common(data, spec, ALL_DISTRICTS, all_name(data), codes, robust), unit_names(data)
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]

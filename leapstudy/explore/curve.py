@@ -18,7 +18,7 @@ import pandas as pd
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, capital, counted, number, points, probability
-from leapstudy.data import StudyData, find_district, treated_districts
+from leapstudy.data import StudyData, treated_side
 from leapstudy.data.names import (
     comparison_short,
     comparison_words,
@@ -98,9 +98,7 @@ def moves(answer: OneContrast, slug: str) -> Exhibit:
 
 def treated_of(data: StudyData, district: str) -> list[str]:
     """Return the codes of the treated side that a slug, name or code stands for."""
-    if district == ALL_SLUG:
-        return [item.code for item in treated_districts(data.districts)]
-    return [find_district(data.districts, district).code]
+    return treated_side(data.districts, *([] if district == ALL_SLUG else [district]))
 
 
 def estimate_words(answer: OneContrast) -> str:
