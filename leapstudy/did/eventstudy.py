@@ -12,8 +12,7 @@ from leapstudy.did.contrasts import event_time, start_of
 from leapstudy.did.nested import covariance as nested_covariance
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
-from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor, t_critical
 
 DRAWS = 20_000
 # Degrees of freedom that stand for infinitely many.

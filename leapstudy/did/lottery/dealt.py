@@ -19,8 +19,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.assignment import redrawn_moments, shared_places, small_strata
 from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.did.spread import POWER
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import POWER, t_critical
 
 DEALS = 300
 # Deals in each window of past periods, so that 5% of them are a few.

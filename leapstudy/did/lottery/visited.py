@@ -27,7 +27,7 @@ from leapstudy.did.lottery.assignment import moments
 from leapstudy.did.lottery.rollout import Adjustment, Rollout, cells_of, residual, rollout, scores_of, welch
 from leapstudy.did.nested import method_of
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import t_critical
 
 RESAMPLES = 999
 Shape = Literal["bounded", "two rays", "whole line"]
