@@ -43,10 +43,6 @@ class RowsResult(Result):
         """What the rows say together, in one sentence."""
         return self.sentence
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the rows."""
-        return self.table.copy()
-
     def _facts(self) -> list[tuple[str, str]]:
         # in one scale: a small number beside larger ones has no more decimals than they have
         digits = digits_of(*self.table[["estimate", "ci_low", "ci_high"]].to_numpy(float).ravel())
