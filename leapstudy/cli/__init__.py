@@ -21,10 +21,7 @@ from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyEr
 from leapstudy.core.garbage import collect_rarely
 from leapstudy.core.names import ALL_SLUG, LARGEST_SEED
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 STUDY, OWN, AROUND = "The study", "Data and studies of your own", "Before, during and after a program"
 app.command(rich_help_panel=STUDY, epilog="Example: leapstudy check")(check)
 app.command(rich_help_panel=OWN, epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(
@@ -397,8 +394,7 @@ def report(
 
 @app.command(rich_help_panel=STUDY, epilog="Example: leapstudy verify --out reports")
 def verify(
-    out: OutOption = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
+    out: OutOption = "", jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2
 ) -> None:
     """Make every result again in a temporary folder, compare, and name what moved."""
     from leapstudy.batch.verify import verify as compare

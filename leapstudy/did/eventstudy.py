@@ -226,13 +226,7 @@ def _mean_covariance(changes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _table(
-    sample: Sample,
-    reference: str,
-    years: list[str],
-    values: np.ndarray,
-    se: np.ndarray,
-    ends: Bands,
-    df: float,
+    sample: Sample, reference: str, years: list[str], values: np.ndarray, se: np.ndarray, ends: Bands, df: float
 ) -> pd.DataFrame:
     rows = pd.DataFrame(
         {

@@ -181,12 +181,7 @@ def reach(source: Source) -> Answer:
         return source.absent("smallest detectable effect")
     if published is None or source.reading.draw:
         return source.say("reach_lottery" if source.reading.draw else "reach")
-    heads = {
-        "who": "Published effect on",
-        "month": "Month",
-        "effect_pp": "Points",
-        "seen": "Large enough to be seen",
-    }
+    heads = {"who": "Published effect on", "month": "Month", "effect_pp": "Points", "seen": "Large enough to be seen"}
     rows = published.assign(seen=published["effect_pp"].abs() >= mde)
     return source.say("reach"), headed(rows, heads, "Published effects beside what can be detected", 0)
 

@@ -64,13 +64,7 @@ class Dealt:
 Windows = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
-def deal(
-    windows: Windows,
-    phases: Mapping[int, float],
-    seed: int,
-    *,
-    deals: int = DEALS,
-) -> Dealt:
+def deal(windows: Windows, phases: Mapping[int, float], seed: int, *, deals: int = DEALS) -> Dealt:
     """Deal a program without effect into past periods, by the lottery that is planned.
 
     Parameters
