@@ -194,29 +194,3 @@ def together(source: Source) -> str:
 def design_of(source: Source, name: str = RECOMMENDED) -> dict[str, Any]:
     """Return one design of the result, the recommended one by default."""
     return next(item for item in source.at("answer", "designs") if item["name"] == name)
-
-
-ANSWERS = {
-    answer.__name__: answer
-    for answer in (
-        estimand,
-        comparison,
-        trends,
-        unit,
-        anticipation,
-        raw,
-        event_study,
-        baseline,
-        pre_trend,
-        not_rejected,
-        bounds,
-        inference,
-        others,
-        covariates,
-        placebos,
-        rebound,
-        composition,
-        reach,
-        together,
-    )
-}
