@@ -12,7 +12,7 @@ from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, SIMULATION, STUDENT_SLUG, Track
-from leapstudy.data import District, StudyData, find_district, treated_districts
+from leapstudy.data import District, StudyData, find_district, treated_districts, treated_side
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
@@ -299,7 +299,7 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
         if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
             own = {key: value for key, value in settings.items() if key in reads}
             spec = _spec(slug, own)
-            _require_sample(data, spec, [item.code for item in treated_districts(data.districts)])
+            _require_sample(data, spec, treated_side(data.districts))
             if spec.prior == "published":
                 _require_prior(data)
         extra = {"result_path": str(out / slug / "result.json")}

@@ -210,9 +210,8 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int | None, da
     if not dask:
         _warm_up()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
-    from leapstudy.batch.batch import run_batch
+    from leapstudy.batch.batch import failure_table, run_batch
     from leapstudy.batch.executors import choose_pool
-    from leapstudy.batch.progress import failure_table
 
     try:
         batch = run_batch(

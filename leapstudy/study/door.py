@@ -13,7 +13,7 @@ from leapstudy.core.errors import BadInput, bad_value, shown
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_SLUG, Weights, check_option
-from leapstudy.data import StudyData, find_district, kept_study, treated_districts
+from leapstudy.data import StudyData, find_district, kept_study, treated_side
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, build_panel, build_sample
 from leapstudy.did.frames import cohorts, robustness, two_sides
@@ -22,7 +22,7 @@ from leapstudy.did.frames.read import Columns
 from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
 from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
-from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
+from leapstudy.did.staggered.att_gt import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
 from leapstudy.study.rollout.records import require_units_open
@@ -107,7 +107,7 @@ def panel(
 
 def _codes(data: StudyData, district: str | Sequence[str] | None) -> list[str]:
     if district is None:
-        return [item.code for item in treated_districts(data.districts)]
+        return treated_side(data.districts)
     several = isinstance(district, Sequence) and not isinstance(district, str)
     return [find_district(data.districts, key).code for key in (district if several else [district])]
 

@@ -28,7 +28,7 @@ from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.lottery_outcomes import lottery_outcomes
-from leapstudy.students.moments.expression import moments_of
+from leapstudy.students.moments.pivot import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, as_shown, find_rules
@@ -54,7 +54,6 @@ from leapstudy.study.rollout.written_plan import (
     require_one_question,
 )
 from leapstudy.study.student_check import track_of
-from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
     NO_OVERLAP,
@@ -68,13 +67,21 @@ from leapstudy.study.student_designs import (
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
-from leapstudy.study.student_outcomes import control_effect, outcome_effects, outcome_estimates, primary_answer
+from leapstudy.study.student_outcomes import (
+    check_rows,
+    checks,
+    control_effect,
+    outcome_effects,
+    outcome_estimates,
+    primary_answer,
+)
 from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
 from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
+PART_COLUMNS = ("dimension", "group", "estimate_pp", "se_pp", "low_pp", "high_pp", "months", "reason")
 NOBODY_OF_PART = "Nobody of this group was visited and is seen both in a school month before that and in another one."
 # District code (or `ALL`) and part of the visited students (empty = all of them).
 Key = tuple[str, str]
@@ -367,20 +374,13 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
         by_part = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
         by_part = {part: nobody if NOBODY_FOLLOWED in one.refused else one for part, one in by_part.items()}
         for part, one in with_company(by_part, whole).items():
-            row = None if one.effects is None else headline_row(one.effects, where)
-            rows.append(
-                {
-                    "dimension": SPLIT_LABELS[split],
-                    "group": part,
-                    "estimate_pp": np.nan if row is None else row.estimate_pp,
-                    "se_pp": np.nan if row is None else row.se_pp,
-                    "low_pp": np.nan if row is None else row.ci_low_pp,
-                    "high_pp": np.nan if row is None else row.ci_high_pp,
-                    "months": "" if row is None else row.post,
-                    "reason": "" if row else one.refused[0],
-                }
-            )
-    return pd.DataFrame(rows)
+            if one.effects is None:
+                told = (*[np.nan] * 4, "", one.refused[0])
+            else:
+                row = headline_row(one.effects, where)
+                told = (row.estimate_pp, row.se_pp, row.ci_low_pp, row.ci_high_pp, row.post, "")
+            rows.append((SPLIT_LABELS[split], part, *told))
+    return pd.DataFrame(rows, columns=list(PART_COLUMNS))
 
 
 def with_company(parts: Mapping[str, Found], whole: Found) -> dict[str, Found]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
+from leapstudy.batch.batch import Outcome, _own_numbers, board, expected_seconds, failure_table, run_batch
 from leapstudy.batch.job import Run, student_files
 from leapstudy.batch.last_batch import NAME as BATCH
 from leapstudy.batch.last_batch import (
@@ -25,7 +25,6 @@ from leapstudy.batch.last_batch import (
     untouched,
 )
 from leapstudy.batch.manifest import Manifest, verdict
-from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.batch.ro_crate import NAME as RECORD
 from leapstudy.cli import main
 from leapstudy.core.errors import BadInput
@@ -190,7 +189,7 @@ def test_to_look_for_the_files_of_a_simulated_study_imports_nothing_heavy():
 
 
 def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():
-    used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.pages, leapstudy.study.choice"
+    used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.build, leapstudy.study.choice"
     code = f"import sys, {used}; print({{'ibis', 'duckdb'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "set()"
