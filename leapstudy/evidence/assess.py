@@ -218,11 +218,7 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     confounding = confounding_reason(len(treated))
     eligibility, why = _eligibility(category, confounding, cox.year if cox else "", outcome)
     return WwcBlock(
-        eligibility=eligibility,
-        why=why,
-        category=category,
-        baseline=tuple(rows),
-        not_possible=tuple(missing),
+        eligibility=eligibility, why=why, category=category, baseline=tuple(rows), not_possible=tuple(missing)
     )
 
 

@@ -216,10 +216,7 @@ def visited_students(moments: Moments) -> dict[str, int]:
 
 
 def at_risk_by_district(
-    changes: RiskChanges,
-    splits: Mapping[Split, tuple[str, ...]],
-    fewest: int,
-    visited: Mapping[str, int] | None = None,
+    changes: RiskChanges, splits: Mapping[Split, tuple[str, ...]], fewest: int, visited: Mapping[str, int] | None = None
 ) -> dict[Key, Found]:
     """Estimate the at-risk design for each district and for all, for each part of the visited, in two passes.
 
