@@ -18,7 +18,6 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.names import SIMULATION
-from leapstudy.core.parameter_file import read_mapping
 
 if TYPE_CHECKING:
     from leapstudy.data.new_edition import NewEdition
@@ -218,6 +217,8 @@ class Copied:
 
 def shipped() -> dict[str, Path]:
     """Return the package's notebooks by name, without the articles of its own study."""
+    from leapstudy.core.parameter_file import read_mapping  # brings what most commands do without
+
     articles = read_mapping(paths.own_root() / paths.STUDY)["articles"]
     notebooks = sorted((paths.own_root() / "notebooks").glob("*.ipynb"))
     return {path.stem: path for path in notebooks if path.stem not in articles}
@@ -266,6 +267,8 @@ def require_current() -> None:
 
 
 def _recorded_hashes(folder: Path) -> dict[str, str]:
+    from leapstudy.core.parameter_file import read_mapping  # as above
+
     place = folder / LISTING
     return {str(name): str(digest) for name, digest in read_mapping(place).items()} if place.is_file() else {}
 
