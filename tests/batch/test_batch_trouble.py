@@ -7,16 +7,17 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from jupyter_core.utils import ensure_event_loop
 from rich.console import Console
 
-from leapstudy.batch import engine, execute
+from leapstudy.batch import engine, execute, executors
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.execute import CannotWrite
-from leapstudy.batch.executors import LocalPool
+from leapstudy.batch.executors import LocalPool, Work
 from leapstudy.batch.job import Run, input_hashes
 from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
 
@@ -169,3 +170,27 @@ def test_ctrl_c_ends_what_runs_at_once_and_marks_it(workspace, notebook_writer, 
         run_batch(plan, out, 1, console=QUIET, pool=Told)
     assert time.monotonic() - start < 60
     assert read_manifest(out / "50-long").state == "interrupted"
+
+
+def test_an_interrupt_while_runs_are_still_asked_for_stops_those_that_began(tmp_path, monkeypatch):
+    """Else the first goes on unseen, and the command ends when its notebook does."""
+    runs, ended = [Run(slug, tmp_path, {}, slug) for slug in ("first", "second")], []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, function, run, started):
+            if run is runs[1]:
+                raise KeyboardInterrupt
+            return super().submit(function, run, started)
+
+    def until_stopped(*_, watch, **__):
+        end = time.monotonic() + 5
+        while not watch.stopped and time.monotonic() < end:
+            time.sleep(0.01)
+        ended.append(watch.stopped)
+
+    monkeypatch.setattr(executors, "ThreadPoolExecutor", Interrupted)
+    monkeypatch.setattr(executors, "execute", until_stopped)
+    each = dict.fromkeys(("first", "second"))
+    with pytest.raises(KeyboardInterrupt):
+        next(LocalPool(Work(runs, tmp_path, each, each, 2, 60)).results(lambda _: None))
+    assert ended == [INTERRUPT]
