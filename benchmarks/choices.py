@@ -60,7 +60,7 @@ from leapstudy.core.sources import package_hash
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, load_study
 from leapstudy.figures.exhibit import Exhibit
-from leapstudy.site.pages import appendix_html, plain_html, report_html
+from leapstudy.site.build import appendix_html, plain_html, report_html
 from leapstudy.study.result import load_result
 from leapstudy.study.student_files import stored_state
 from leapstudy.words.plain_page import plain_page

@@ -24,9 +24,9 @@ import yaml
 from batch import workspace
 from results_table import RESULTS, append, machine
 
-from leapstudy.batch.compare import moved_files
 from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import output_hashes, read_manifest
+from leapstudy.batch.verify import moved_files
 
 TABLE = RESULTS / "kills.csv"
 COLUMNS = (

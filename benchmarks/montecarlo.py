@@ -23,9 +23,8 @@ from matplotlib.figure import Figure
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.staggered.aggregate import GroupTime, aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import att_gt, before_after
-from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.att_gt import Choices, att_gt, before_after
+from leapstudy.did.staggered.effects import GroupTime, aggregate_influence, averages
 from leapstudy.figures.palette import INK
 from leapstudy.figures.picture import PAGE_DPI, png
 from leapstudy.students.moments.record import NEVER, Moments, covariance

@@ -31,9 +31,8 @@ from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import SimulationConfig, load_config, simulate, write_simulation
 from leapstudy.students.simulate.config import EffectPath, Pick
 from leapstudy.students.simulate.rows import visit_log
-from leapstudy.study.student_checks import REFERRED, UNEXPOSED, VISITED, checks
 from leapstudy.study.student_estimates import at_risk_by_district
-from leapstudy.study.student_outcomes import outcome_effects
+from leapstudy.study.student_outcomes import REFERRED, UNEXPOSED, VISITED, checks, outcome_effects
 from leapstudy.study.student_paths import headline_row
 
 OUT = Path(__file__).parent / "results" / "student_checks.csv"

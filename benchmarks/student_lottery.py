@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.files import write_text_atomic
-from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import rollout
-from leapstudy.did.lottery.visited import complier_effect
+from leapstudy.did.lottery.visited import complier_effect, lee_bounds
 from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
 from leapstudy.students.simulate.config import EffectPath
 from leapstudy.students.simulate.rows import visit_log

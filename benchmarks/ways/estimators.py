@@ -45,11 +45,10 @@ def rows_of(path: str) -> pd.DataFrame:
 
 def ours(limit: str, estimate: str) -> Way:
     """Return our way: moments from the file, then Callaway-Sant'Anna's average where it is asked for."""
-    from leapstudy.did.staggered.aggregate import aggregate_influence, averages
-    from leapstudy.did.staggered.att_gt import att_gt
-    from leapstudy.did.staggered.att_gt_record import Choices
+    from leapstudy.did.staggered.att_gt import Choices, att_gt
+    from leapstudy.did.staggered.effects import aggregate_influence, averages
     from leapstudy.students.engine import connect
-    from leapstudy.students.moments.expression import moments_of_panel
+    from leapstudy.students.moments.pivot import moments_of_panel
     from leapstudy.students.moments.record import covariance
 
     def way(path: str) -> Effect:
@@ -163,7 +162,7 @@ def one_group_by(path: str) -> Effect:
 def days_ours(path: str) -> Effect:
     """Student-days to student-months to moments, by our reader's way of adding days up and our one expression."""
     from leapstudy.students.engine import connect, keep
-    from leapstudy.students.moments.expression import moments_of_panel
+    from leapstudy.students.moments.pivot import moments_of_panel
 
     con = connect("8GB", threads=2)
     days = con.read_parquet(path)

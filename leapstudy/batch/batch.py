@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from leapstudy.batch.execute import own_files, time_limit
+from leapstudy.batch.execute import CannotWrite, own_files, time_limit
 from leapstudy.batch.executors import LocalPool, Pool, Work
-from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.job import Run, input_hashes, one_thread, signature
 from leapstudy.batch.last_batch import forget, keep, locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
@@ -160,7 +159,7 @@ def _execute(
 def _import_pages() -> None:
     """Import ahead of time; where the batch ends meanwhile, whoever needs it says what is wrong."""
     with suppress(Exception):
-        import_module("leapstudy.site.pages")
+        import_module("leapstudy.site.build")
 
 
 def _prepare(run: Run, plan: Sequence[Run], previous: Sequence[PreviousRun], out: Path) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from leapstudy.batch.execute import clear, execute
+from leapstudy.batch.execute import CannotWrite, Failure, clear, execute
 from leapstudy.batch.executors import Started, Work
-from leapstudy.batch.failures import CannotWrite, Failure
 from leapstudy.batch.job import Run, input_hashes, one_thread
 from leapstudy.batch.manifest import NAME, Manifest, changed, key_of, write_manifest
 from leapstudy.core import paths

@@ -1,9 +1,11 @@
 """One notebook through papermill: its own log, a time limit, and outputs that appear whole or not at all."""
 
+import errno
 import logging
 import os
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,27 +15,101 @@ import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from papermill.exceptions import PapermillException
+from papermill.exceptions import PapermillException, PapermillExecutionError
 from traitlets.config import Config
 
-from leapstudy.batch.engine import ENGINE, INTERRUPT, NO_HISTORY, Watch, settle_streams
-from leapstudy.batch.failures import CannotWrite, Failure, describe, moved, no_result
+from leapstudy.batch.engine import ENGINE, FLOOD, INTERRUPT, MAX_BYTES, MAX_MESSAGES, NO_HISTORY, Watch, settle_streams
 from leapstudy.batch.job import Run, Signature, input_hashes, own_inputs, signature, student_files
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.manifest import Manifest, State, changed, key_of, output_hashes, write_manifest
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, LeapstudyError
 from leapstudy.core.files import scratch_folder, write_text_atomic
 from leapstudy.core.live import WIDGET
 from leapstudy.core.sources import package_hash
 from leapstudy.site.index import track_of
 from leapstudy.study.result import load_result
 
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_HINT = "free some space, then `leapstudy run` goes on from there"
+# How jupyter_client begins to say that a kernel died before its first cell.
+DEAD_AT_START = "Kernel died before replying"
+Failure = dict[str, str]
 # How long a cell may take. Of student files the first cell that asks measures every district, and others wait for it:
 # at 500 MB of memory two cores take about 2 s for a MiB of CSV, and an endless loop still ends.
 TIMEOUT_SECONDS, SECONDS_A_MIB = 300, 5
 NOTEBOOK, FAILED = "notebook.ipynb", "failed.ipynb"
 RESULT = "result.json"
 MADE = (NOTEBOOK, FAILED, RESULT, "run.log", "manifest.json")
+
+
+class CannotWrite(LeapstudyError):
+    """A result could not be written; nothing that was not written whole counts as done."""
+
+    def __init__(self, slug: str, error: OSError) -> None:
+        what = "The disk is full" if error.errno in FULL else f"A file cannot be written ({error.strerror})"
+        super().__init__(
+            f"{what}: {slug} could not be kept. What was finished before stands; {DISK_HINT}, or give another folder "
+            f"with --out."
+        )
+
+
+def _failure(cell: str, message: str, hint: str, detail: str) -> Failure:
+    return {"cell": cell, "message": message, "hint": hint, "detail": detail}
+
+
+def describe(failure: Exception, watch: Watch, timeout: int) -> Failure:
+    """Return the failure of a run.
+
+    Parameters
+    ----------
+    failure
+        What papermill raised.
+    watch
+        The run's watch: it knows the cell, and whether the run was stopped on purpose.
+    timeout
+        The time limit of a cell, in seconds.
+    """
+    cell, detail = f"cell {watch.cell}" if watch.cell else "", str(failure)
+    if watch.stopped == FLOOD:
+        limit = f"{MAX_BYTES // 1_000_000} MB or {MAX_MESSAGES:,} outputs"
+        return _failure(cell, f"printed more than {limit}", "look for a print or display in a loop", detail)
+    if watch.stopped == INTERRUPT:
+        return _failure(cell, "interrupted", "run again", detail)
+    if isinstance(failure, PapermillExecutionError):
+        return _in_cell(failure)
+    if isinstance(failure, CellTimeoutError):
+        hint = "look for an endless loop, or allow more with --timeout"
+        return _failure(cell, f"took longer than the time limit of {timeout} s", hint, detail)
+    if isinstance(failure, DeadKernelError) or detail.startswith(DEAD_AT_START):
+        return _failure(cell, "the kernel died", "out of memory, or killed from outside", detail)
+    first = detail.strip().splitlines()[0] if detail.strip() else "no message"
+    return _failure(cell, f"{type(failure).__name__}: {first}", "see the log", detail)
+
+
+def _in_cell(failure: PapermillExecutionError) -> Failure:
+    first = str(failure.evalue).splitlines()[0] if failure.evalue else "no message"
+    full = failure.ename == "OSError" and f"[Errno {errno.ENOSPC}]" in first
+    return _failure(
+        f"cell {failure.exec_count}",
+        f"{failure.ename}: {first}",
+        DISK_HINT if full else "open failed.ipynb at that cell",
+        ANSI.sub("", "\n".join(failure.traceback)),
+    )
+
+
+def moved(parts: Sequence[str]) -> Failure:
+    """Return the failure of a run whose inputs changed while it ran."""
+    words = "; ".join(parts)
+    return _failure("", f"its inputs changed while it ran ({words})", "run again", words)
+
+
+def no_result(reason: str) -> Failure:
+    """Return the failure of a run whose cells all ran and whose result is missing or cannot be read."""
+    hint = "its last cell saves the result at result_path; open failed.ipynb"
+    return _failure("", "every cell ran, but no result was written that can be read", hint, reason)
+
+
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 

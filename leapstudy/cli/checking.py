@@ -74,7 +74,7 @@ def _steps() -> Iterator[tuple["Step", bool]]:
 def _data(space: "Workspace") -> tuple[Any, str]:
     """Return the study's tables, of their sound rows where some are not, and why they cannot be read as they are."""
     from leapstudy.data import load_study
-    from leapstudy.data.sound import sound_study
+    from leapstudy.data.steps import sound_study
 
     try:
         return load_study(), ""

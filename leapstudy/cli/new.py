@@ -184,7 +184,7 @@ def pin(file: Annotated[str, typer.Argument(help="A file below data/raw/ that yo
 
 
 def _edition_words(edition: "NewEdition") -> str:
-    from leapstudy.data.differences import KINDS
+    from leapstudy.data.raw import KINDS
 
     changes = edition.moved
     lines = [f"{edition.file.name} against data/raw/{edition.table.file}: {changes.counts}."]

@@ -9,10 +9,20 @@ import yaml
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
-from leapstudy.data.differences import Differences, differences, with_rows
 from leapstudy.data.intake import FILE as INTAKE
 from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, look, read_recipes, read_source
-from leapstudy.data.raw import Replacement, as_csv, as_text, listed, pin, read_bytes, replace_pinned
+from leapstudy.data.raw import (
+    Differences,
+    Replacement,
+    as_csv,
+    as_text,
+    differences,
+    listed,
+    pin,
+    read_bytes,
+    replace_pinned,
+    with_rows,
+)
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State

@@ -11,8 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted, plural
 from leapstudy.data.districts import COLUMNS
-from leapstudy.data.guess import Asked, guess_shape
-from leapstudy.data.guess_figures import is_number
+from leapstudy.data.guess import Asked, guess_shape, is_number
 from leapstudy.data.intake import JOIN, MEASURES, READ, Recipe, Shape, Source
 from leapstudy.data.state import school_year
 from leapstudy.data.tables import Kind, PublishedColumn

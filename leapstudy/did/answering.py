@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -14,12 +14,13 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData, find_district, treated_districts
-from leapstudy.data.describe import group_labels, raw_means, rows_of
+from leapstudy.data.describe import TREATED, group_labels, raw_means, rows_of
 from leapstudy.data.state import CHRONIC
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
+from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import clock_of, event_time
 from leapstudy.did.design import Sample, Spec, build_sample, outcomes_over_years, sample_of_every_year
-from leapstudy.did.effect import by_interval, placements
+from leapstudy.did.effect import by_interval, fit, placements, row
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
 from leapstudy.did.inference.compare import (
@@ -40,6 +41,7 @@ from leapstudy.did.rebound import YEARS, Rebound, rebound
 from leapstudy.did.sensitivity.analyses import estimate_rows as sensitivity_rows
 from leapstudy.did.sensitivity.analyses import examine
 from leapstudy.did.shrinkage import FLAT, Prior
+from leapstudy.did.spread import Detectable
 
 # Units of a side that are left out one by one: of more, half of these that move the effect most either way.
 MOST_LEFT_OUT = 200
@@ -290,3 +292,69 @@ def _by_district(sample: Sample, names: dict[str, str]) -> pd.DataFrame:
     rows = each_by_itself(sample)
     rows.insert(1, "district", rows["district_code"].map(names))
     return rows.sort_values("estimate_pp", ascending=False).reset_index(drop=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OneContrast:
+    """The asked contrast alone; fields as in `DistrictAnswer`, all in percentage points.
+
+    Attributes
+    ----------
+    raw_means : DataFrame
+        group ('district' or 'treated', and the comparison group or 'custom'), label, year, rate_pct, n_districts: the
+        two sides that are compared, with the weights of the spec, over the districts that have every year.
+    """
+
+    spec: Spec
+    main: Estimate
+    detectable: Detectable
+    raw_means: pd.DataFrame
+    permutation: pd.DataFrame
+    event_study: EventStudy
+
+
+def one_contrast(data: StudyData, treated: Sequence[str], spec: Spec) -> OneContrast:
+    """Answer one question for one treated district, or for several together.
+
+    Raises
+    ------
+    BadInput
+        If the contrast cannot be formed.
+    """
+    names = unit_names(data)
+    effect = fit(build_sample(data, spec, treated))
+    one = len(treated) == 1
+    code, name = (treated[0], names[treated[0]]) if one else (ALL_DISTRICTS, all_name(data))
+    sample, study = every_year(data, replace(spec, scale="points"), treated)
+    return OneContrast(
+        spec,
+        row(effect, code, name, "placebo" if effect.sample.contrast.role == "placebo" else "main"),
+        detectable_of(effect),
+        two_sides(sample, name if one else group_labels(data.state)[TREATED]),
+        placements(effect, names),
+        study,
+    )
+
+
+def two_sides(sample: Sample, name: str) -> pd.DataFrame:
+    """Return the mean of either side by year, percent, with the sample's weights; `name` is the treated side's."""
+    group = comparison_label(sample.spec.comparison)
+    sides = (
+        (
+            "district" if len(sample.treated) == 1 else TREATED,
+            name,
+            sample.weights_treated @ sample.y_treated,
+            len(sample.treated),
+        ),
+        (
+            group if isinstance(sample.spec.comparison, str) else "custom",
+            group,
+            sample.weights_comparison @ sample.y_comparison,
+            len(sample.comparison),
+        ),
+    )
+    parts = [
+        pd.DataFrame({"group": key, "label": label, "year": sample.years, "rate_pct": rates, "n_districts": n})
+        for key, label, rates, n in sides
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.staggered.aggregate import Averages, averages
-from leapstudy.did.staggered.att_gt import NO_COMPARISON
-from leapstudy.did.staggered.att_gt_record import Choices, Refusal
-from leapstudy.did.staggered.effects import Effects, cs_card
+from leapstudy.did.staggered.att_gt import NO_COMPARISON, Choices, Refusal
+from leapstudy.did.staggered.effects import Averages, Effects, averages, cs_card
 
 CELL = ["g", "t", "district_code", "band", "waiting"]
 

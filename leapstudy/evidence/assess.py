@@ -20,11 +20,10 @@ from leapstudy.did.comparison import comparison_codes, comparison_label, treated
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.nested import LOTTERY
 from leapstudy.did.spread import Detectable
-from leapstudy.evidence.baseline import COX, BaselineRow, baseline_equivalence
-from leapstudy.evidence.cost import CostBlock, Range, cost_block
+from leapstudy.evidence.comparison_finder import COX, BaselineRow, baseline_equivalence
+from leapstudy.evidence.cost import CostBlock, Program, Range, cost_block, program
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
-from leapstudy.evidence.program import Program, program
 from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
 from leapstudy.evidence.wwc import Attrition, Category, attrition, confounding_reason
 

@@ -9,8 +9,8 @@ from leapstudy.core.names import ALL_SLUG
 from leapstudy.core.phrases import between, capital, number, probability
 from leapstudy.data import StudyData, find_district, treated_districts
 from leapstudy.data.names import comparison_words, counted_units, outcome_unit, outcome_words
+from leapstudy.did.answering import OneContrast, one_contrast
 from leapstudy.did.design import Spec
-from leapstudy.did.one_contrast import OneContrast, one_contrast
 from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.permutation import permutation

@@ -22,11 +22,10 @@ from leapstudy.data.names import (
     unit_of,
 )
 from leapstudy.data.state import Unit
-from leapstudy.did.answering import all_name
+from leapstudy.did.answering import OneContrast, all_name
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import Clock, Contrast
 from leapstudy.did.design import Spec
-from leapstudy.did.one_contrast import OneContrast
 from leapstudy.explore.ask import View, Words, look
 from leapstudy.explore.curve import Walk
 from leapstudy.figures.plain import choice

@@ -7,7 +7,7 @@ from matplotlib.collections import LineCollection
 
 from leapstudy.data.names import OWN_YEAR, comparison_words, counted_units, study_names, year_label
 from leapstudy.did.answer import Answer
-from leapstudy.did.one_contrast import OneContrast
+from leapstudy.did.answering import OneContrast
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths
 from leapstudy.figures.frame import frame, styled
 from leapstudy.figures.palette import CONTEXT, WIDE

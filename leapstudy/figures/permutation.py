@@ -8,7 +8,7 @@ import pandas as pd
 from leapstudy.core.phrases import points
 from leapstudy.data.names import outcome_unit
 from leapstudy.did.answer import PooledAnswer
-from leapstudy.did.one_contrast import OneContrast
+from leapstudy.did.answering import OneContrast
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, frame, label, styled

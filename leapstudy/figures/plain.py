@@ -14,7 +14,7 @@ from leapstudy.data.names import (
     study_names,
     year_label,
 )
-from leapstudy.did.one_contrast import OneContrast
+from leapstudy.did.answering import OneContrast
 from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.figures.common import caption_of
 from leapstudy.figures.exhibit import Caption, Exhibit, alt_text, at_both_widths

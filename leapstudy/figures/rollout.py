@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import between, counted, number, percent
 from leapstudy.data.names import outcome_unit, unit_of
-from leapstudy.evidence.budget import detectable_at, on_visited
+from leapstudy.evidence.power import detectable_at, on_visited
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, styled, text_width
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SMALL, TINT, WIDE

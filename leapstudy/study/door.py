@@ -22,7 +22,7 @@ from leapstudy.did.frames.read import Columns
 from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
 from leapstudy.did.frames.robustness import RowsResult
 from leapstudy.did.frames.two_sides import SEED
-from leapstudy.did.staggered.att_gt_record import Base, Choices, Control
+from leapstudy.did.staggered.att_gt import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
 from leapstudy.study.rollout.records import require_units_open

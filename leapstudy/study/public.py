@@ -25,8 +25,8 @@ from leapstudy.did.design import Spec, build_panel
 from leapstudy.did.nested import LOTTERY
 from leapstudy.did.shrinkage import Prior, published_prior
 from leapstudy.evidence.assess import Evidence, assess
+from leapstudy.evidence.cost import program
 from leapstudy.evidence.plan import PlanCheck, check_frozen, check_run, standings
-from leapstudy.evidence.program import program
 from leapstudy.study.over_years import OverYears, Screen, flagged_years, over_years, screen_of
 from leapstudy.study.result import made, save_result
 from leapstudy.study.rollout.records import Lots, lots_told, require_units_open

@@ -12,10 +12,8 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE, NO_STRATUM, NOBODY_FOLLOWED
 from leapstudy.did.eventstudy import joint_test
-from leapstudy.did.staggered.aggregate import NO_MONTH
-from leapstudy.did.staggered.att_gt import att_gt, before_after
-from leapstudy.did.staggered.att_gt_record import AttGt, Choices, Refusal
-from leapstudy.did.staggered.effects import Card, Context, Effects, before_after_effects, cs_effects
+from leapstudy.did.staggered.att_gt import AttGt, Choices, Refusal, att_gt, before_after
+from leapstudy.did.staggered.effects import NO_MONTH, Card, Context, Effects, before_after_effects, cs_effects
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_paths import MONTHS_TESTED, headline_row, month_rows, path_frame

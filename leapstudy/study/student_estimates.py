@@ -28,7 +28,7 @@ from leapstudy.students.handle import StudentData
 from leapstudy.students.lookback import at_risk_shares
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.lottery_outcomes import lottery_outcomes
-from leapstudy.students.moments.expression import moments_of
+from leapstudy.students.moments.pivot import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, as_shown, find_rules
@@ -54,7 +54,6 @@ from leapstudy.study.rollout.written_plan import (
     require_one_question,
 )
 from leapstudy.study.student_check import track_of
-from leapstudy.study.student_checks import check_rows, checks
 from leapstudy.study.student_designs import (
     FEW,
     NO_OVERLAP,
@@ -68,7 +67,14 @@ from leapstudy.study.student_designs import (
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
-from leapstudy.study.student_outcomes import control_effect, outcome_effects, outcome_estimates, primary_answer
+from leapstudy.study.student_outcomes import (
+    check_rows,
+    checks,
+    control_effect,
+    outcome_effects,
+    outcome_estimates,
+    primary_answer,
+)
 from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
 from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer

@@ -16,9 +16,8 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
 from leapstudy.core.phrases import number, points, probability
 from leapstudy.data.state import load_state
-from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import Rollout, rollout
-from leapstudy.did.lottery.visited import ComplierEffect, complier_effect
+from leapstudy.did.lottery.visited import ComplierEffect, complier_effect, lee_bounds
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.verdict import Verdict, decide, rejects
 from leapstudy.evidence.wwc import Attrition, attrition

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.did.staggered.att_gt_record import AttGt
+from leapstudy.did.staggered.att_gt import AttGt
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.result import jsonable

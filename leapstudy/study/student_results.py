@@ -187,7 +187,7 @@ class StudentAnswer:
     lottery : LotteryAnswer or None
         Of all districts together only, where lots were drawn.
     checks : pandas.DataFrame or None
-        Of all districts together only: the columns `student_checks.CHECK_COLUMNS`.
+        Of all districts together only: the columns `student_outcomes.CHECK_COLUMNS`.
     outcomes : pandas.DataFrame or None
         The same for outcomes beyond attendance: the columns `student_outcomes.OUTCOME_COLUMNS`.
     planned : str

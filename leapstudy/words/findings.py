@@ -28,10 +28,10 @@ from leapstudy.data.names import (
     year_words,
 )
 from leapstudy.did.answer import Answer, PooledAnswer, contrast_rows, outcome_rows
+from leapstudy.did.answering import OneContrast
 from leapstudy.did.contrasts import clock_from, event_time
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.nested import LOTTERY
-from leapstudy.did.one_contrast import OneContrast
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.rebound import Rebound
 from leapstudy.did.sensitivity.covariates import Adjusted

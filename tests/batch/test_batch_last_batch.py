@@ -190,7 +190,7 @@ def test_to_look_for_the_files_of_a_simulated_study_imports_nothing_heavy():
 
 
 def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():
-    used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.pages, leapstudy.study.choice"
+    used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.build, leapstudy.study.choice"
     code = f"import sys, {used}; print({{'ibis', 'duckdb'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "set()"

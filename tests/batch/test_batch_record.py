@@ -13,7 +13,6 @@ from own_files import before_a_start
 from rich.console import Console
 
 from leapstudy.batch.batch import run_batch
-from leapstudy.batch.compare import differences, moved_files
 from leapstudy.batch.last_batch import forget, keep, published
 from leapstudy.batch.manifest import Manifest, write_manifest
 from leapstudy.batch.plan import make_plan
@@ -24,8 +23,10 @@ from leapstudy.batch.verify import (
     Verification,
     _bring_documents,
     _compared,
+    differences,
     made_otherwise,
     moved_estimates,
+    moved_files,
     verify,
 )
 from leapstudy.core.errors import BadInput

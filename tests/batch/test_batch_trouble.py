@@ -15,8 +15,8 @@ from rich.console import Console
 from leapstudy.batch import engine, execute
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.engine import INTERRUPT, Watch
+from leapstudy.batch.execute import CannotWrite
 from leapstudy.batch.executors import LocalPool
-from leapstudy.batch.failures import CannotWrite
 from leapstudy.batch.job import Run, input_hashes
 from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from leapstudy.cli import main
 from leapstudy.data import load_study
-from leapstudy.data.differences import differences, with_rows
+from leapstudy.data.raw import differences, with_rows
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 

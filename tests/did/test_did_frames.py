@@ -82,9 +82,8 @@ def test_the_deal_of_starts_is_that_of_its_slow_twin():
 
 def _share(panel, moments, deal):
     """Return the share of all 720 deals that are at least as far out, each estimated anew."""
-    from leapstudy.did.staggered.aggregate import averages
-    from leapstudy.did.staggered.att_gt import att_gt
-    from leapstudy.did.staggered.att_gt_record import Choices
+    from leapstudy.did.staggered.att_gt import Choices, att_gt
+    from leapstudy.did.staggered.effects import averages
 
     att = att_gt(moments, Choices())
     slope = att.influence(averages(att, "simple").combination[-1:]).slope[0]

@@ -6,10 +6,9 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data import treated_districts
-from leapstudy.did.answering import answer_district
+from leapstudy.did.answering import answer_district, one_contrast
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit, placements
-from leapstudy.did.one_contrast import one_contrast
 
 HARTFORD = "0640011"
 SPECS = [

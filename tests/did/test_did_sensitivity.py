@@ -16,7 +16,7 @@ from leapstudy.did.effect import fit
 from leapstudy.did.eventstudy import EventStudy, event_study
 from leapstudy.did.honest import honest_bounds, with_t
 from leapstudy.did.rebound import rebound
-from leapstudy.did.sensitivity import bounds, covariates, specifications, trends
+from leapstudy.did.sensitivity import analyses, bounds, covariates, specifications
 from leapstudy.did.spread import spread_of
 
 ATTENDANCE_YEARS = ("2019-20", "2020-21", "2021-22", "2022-23")
@@ -152,9 +152,9 @@ def test_the_summary_counts_by_hand():
 
 def test_two_years_before_extrapolate_by_hand(study):
     sample = build_sample(study, Spec(), [HARTFORD], YEARS)
-    table = trends.one_step_up(sample, contrasts_of(load_state(), "2021-22")["pre_mean_to_2021_22"]).set_index("model")[
-        "estimate_pp"
-    ]
+    table = analyses.one_step_up(sample, contrasts_of(load_state(), "2021-22")["pre_mean_to_2021_22"]).set_index(
+        "model"
+    )["estimate_pp"]
     a, b, c = (sample.y_treated[0] - sample.y_comparison.mean(axis=0)).tolist()
     # the line through two years goes on: 2 b - a where c is seen
     assert table["linear trends"] == pytest.approx(c - (2 * b - a), abs=1e-9)
@@ -165,8 +165,10 @@ def test_two_years_before_extrapolate_by_hand(study):
 def test_a_linear_trend_of_its_own_moves_the_parallel_answer_only(study, everyone):
     sample = build_sample(study, Spec(outcome="chronic_absence"), everyone, CHRONIC_YEARS)
     tilted = replace(sample, y_treated=sample.y_treated + 0.7 * np.arange(len(sample.years)))
-    contrast = trends.last_year_alone(sample)
-    before, after = (trends.one_step_up(item, contrast).set_index("model")["estimate_pp"] for item in (sample, tilted))
+    contrast = analyses.last_year_alone(sample)
+    before, after = (
+        analyses.one_step_up(item, contrast).set_index("model")["estimate_pp"] for item in (sample, tilted)
+    )
     assert after["linear trends"] == pytest.approx(before["linear trends"], abs=1e-9)
     # the last year lies 4.5 years after the mean of the eight before it
     assert after["parallel trends"] - before["parallel trends"] == pytest.approx(0.7 * 4.5, abs=1e-9)
@@ -175,7 +177,7 @@ def test_a_linear_trend_of_its_own_moves_the_parallel_answer_only(study, everyon
 def test_placebos_in_time_are_ordinary_estimates_of_earlier_years(study, everyone):
     attendance = build_sample(study, Spec(), everyone, YEARS)
     chronic = build_sample(study, Spec(outcome="chronic_absence"), everyone, CHRONIC_YEARS)
-    table = trends.in_time(attendance, chronic)
+    table = analyses.in_time(attendance, chronic)
     assert table["estimate_pp"].iloc[0] == pytest.approx(-1.09, abs=0.01)
     assert list(table["post"][1:]) == list(CHRONIC_YEARS[2:])
     gap = chronic.y_treated.mean(axis=0) - chronic.y_comparison.mean(axis=0)

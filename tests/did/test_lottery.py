@@ -23,9 +23,8 @@ from leapstudy.did.lottery.assignment import (
     redraws,
     shared_places,
 )
-from leapstudy.did.lottery.leavers import lee_bounds
 from leapstudy.did.lottery.rollout import cells_of, rollout, scores_of, welch
-from leapstudy.did.lottery.visited import anderson_rubin, complier_effect
+from leapstudy.did.lottery.visited import anderson_rubin, complier_effect, lee_bounds
 from leapstudy.did.permutation import shuffled
 
 UNITS = st.dictionaries(st.text("abcdefgh0123456789", min_size=1), st.sampled_from("NSE"), min_size=4, max_size=40)

@@ -8,9 +8,8 @@ import pytest
 from moments_twin import moments_of, random_rows
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.staggered.aggregate import aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import NO_BASE, NO_COMPARISON, att_gt
-from leapstudy.did.staggered.att_gt_record import Choices, cells_of
+from leapstudy.did.staggered.att_gt import NO_BASE, NO_COMPARISON, Choices, att_gt, cells_of
+from leapstudy.did.staggered.effects import aggregate_influence, averages
 from leapstudy.students.moments.record import NEVER, Moments, covariance
 
 

@@ -15,10 +15,8 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import to_frame
 from leapstudy.did.eventstudy import bands, joint_test
 from leapstudy.did.honest import honest_path
-from leapstudy.did.staggered.aggregate import aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.att_gt_record import Choices
-from leapstudy.did.staggered.effects import Context, cs_effects, estimate_rows
+from leapstudy.did.staggered.att_gt import Choices, att_gt
+from leapstudy.did.staggered.effects import Context, aggregate_influence, averages, cs_effects, estimate_rows
 from leapstudy.students.moments.record import NEVER, clustered
 from leapstudy.study.student_designs import pre_trend
 
@@ -148,7 +146,7 @@ sys.path.insert(0, sys.argv[1])
 from moments_twin import moments_of, random_rows
 from leapstudy.did.eventstudy import bands, joint_test
 from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.att_gt import Choices
 from leapstudy.did.staggered.effects import cs_effects
 moments = moments_of(random_rows(58, students=60, gaps=0.1, districts=4), shift=80)
 for control in ("never", "not_yet"):

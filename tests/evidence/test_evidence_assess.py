@@ -10,8 +10,8 @@ from leapstudy.data import load_facts, treated_districts
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import assess_row
+from leapstudy.evidence.cost import program
 from leapstudy.evidence.power import design_mde_pp
-from leapstudy.evidence.program import program
 from leapstudy.evidence.verdict import Window, decide
 
 HARTFORD, WINDHAM = "0640011", "1630011"

@@ -7,7 +7,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.design import Spec
-from leapstudy.evidence.baseline import COX, DISTRICT_DIFFERENCE, baseline_equivalence, district_difference
+from leapstudy.evidence.comparison_finder import COX, DISTRICT_DIFFERENCE, baseline_equivalence, district_difference
 
 HARTFORD, DANBURY = "0640011", "0340011"
 

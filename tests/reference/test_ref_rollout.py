@@ -16,9 +16,8 @@ from statspai import anderson_rubin_ci
 
 from leapstudy.did.lottery.rollout import rollout
 from leapstudy.did.lottery.visited import anderson_rubin
-from leapstudy.did.staggered.aggregate import averages
-from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.att_gt import Choices, att_gt
+from leapstudy.did.staggered.effects import averages
 from leapstudy.students.moments.record import NEVER
 
 pytestmark = pytest.mark.reference

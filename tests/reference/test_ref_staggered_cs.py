@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from moments_twin import moments_of, random_rows
 
-from leapstudy.did.staggered.aggregate import aggregate_influence, averages
-from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.att_gt import Choices, att_gt
+from leapstudy.did.staggered.effects import aggregate_influence, averages
 from leapstudy.students.moments.record import NEVER, covariance
 
 pytestmark = pytest.mark.reference

@@ -9,10 +9,8 @@ import pytest
 from moments_twin import moments_of
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.honest import breakdown, honest_bounds
-from leapstudy.did.robust_sets import Problem, magnitudes_interval, smoothness_interval
-from leapstudy.did.staggered.att_gt import att_gt
-from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.honest import Problem, breakdown, honest_bounds, magnitudes_interval, smoothness_interval
+from leapstudy.did.staggered.att_gt import Choices, att_gt
 from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.students.moments.record import NEVER
 

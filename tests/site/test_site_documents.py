@@ -13,8 +13,7 @@ from site_factory import DAY, small_site
 
 from leapstudy.core.errors import BadInput
 from leapstudy.site import documents
-from leapstudy.site.documents import NO_CHROMIUM, build_reports, report_slugs
-from leapstudy.site.word import report_docx
+from leapstudy.site.documents import NO_CHROMIUM, build_reports, report_docx, report_slugs
 
 needs_chromium = pytest.mark.skipif(
     not any(shutil.which(name) for name in documents.CHROMIUM_NAMES),

@@ -7,9 +7,8 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from leapstudy.site.notebook import notebook_body
+from leapstudy.site.notebook import FORBIDDEN, may_act, notebook_body, sanitize
 from leapstudy.site.render import environment
-from leapstudy.site.sanitize import FORBIDDEN, may_act, sanitize
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -11,7 +11,7 @@ from leapstudy.students import contract, pseudonyms
 from leapstudy.students.check import MOST_CODES, limits_for
 from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect, keep, lend, memory
-from leapstudy.students.moments import expression
+from leapstudy.students.moments import pivot
 from leapstudy.students.sources import read
 
 KEY = b"an invented key of forty characters, no more"
@@ -56,12 +56,12 @@ def test_more_cells_than_memory_has_room_for_are_refused(monkeypatch):
     )
     cells, periods = 2, 3
     for room, refused in ((1, False), (0.99, True)):
-        monkeypatch.setattr(expression, "memory", lambda _, room=room: 2 * room * cells * periods**2 * 16)
+        monkeypatch.setattr(pivot, "memory", lambda _, room=room: 2 * room * cells * periods**2 * 16)
         if refused:
             with pytest.raises(BadInput, match="Raise memory_limit"):
-                expression.moments_of_panel(table)
+                pivot.moments_of_panel(table)
         else:
-            assert expression.moments_of_panel(table).cells == cells
+            assert pivot.moments_of_panel(table).cells == cells
     assert memory(con) == pytest.approx(100e6, rel=0.01)
 
 

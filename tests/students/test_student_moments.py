@@ -8,8 +8,8 @@ from moments_panels import MONTHS, assert_equal, in_engine, random_panel, twin
 from leapstudy.core.errors import BadInput
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import open_students
-from leapstudy.students.moments import expression, pivot
-from leapstudy.students.moments.expression import moments_of, moments_of_panel
+from leapstudy.students.moments import pivot
+from leapstudy.students.moments.pivot import moments_of, moments_of_panel
 from leapstudy.students.moments.record import NEVER
 from leapstudy.students.risk_rows import panel_by
 from leapstudy.students.simulate import load_config, write_simulation
@@ -49,8 +49,7 @@ def test_days_in_thirds_take_the_general_way_and_are_as_exact():
 
 
 def test_more_months_than_one_number_holds(monkeypatch):
-    for module in (pivot, expression):
-        monkeypatch.setattr(module, "MASK_BITS", 3)
+    monkeypatch.setattr(pivot, "MASK_BITS", 3)
     panel = random_panel(8)
     assert_equal(moments_of_panel(in_engine(panel)), twin(panel))
 

@@ -7,7 +7,7 @@ import pytest
 from moments_panels import assert_equal
 
 from leapstudy.students.engine import connect
-from leapstudy.students.moments.expression import moments_of_panel
+from leapstudy.students.moments.pivot import moments_of_panel
 
 # At 75 MB this fails unless the engine may write to disk; at 100 MB it fits.
 STUDENTS, MONTHS = 250_000, 10

@@ -21,7 +21,7 @@ from leapstudy.students.eligible import Rule, past
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students
 from leapstudy.students.lookback import at_risk_shares
-from leapstudy.students.moments.expression import moments_of
+from leapstudy.students.moments.pivot import moments_of
 
 folder, limit, more = sys.argv[1:]
 

@@ -15,7 +15,7 @@ from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.risk_rows import risk_rows, risk_sets
 from leapstudy.students.simulate import load_config, write_simulation
-from leapstudy.study.student_checks import REFERRED, VISITED, beside_unexposed, check_rows, checks, effect_of_rows
+from leapstudy.study.student_outcomes import REFERRED, VISITED, beside_unexposed, check_rows, checks, effect_of_rows
 
 SMALL = {"0640011": 700, "0770011": 500}
 

@@ -12,7 +12,7 @@ from montecarlo import at_risk_rows, attendance, month_numbers, referral_months,
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.at_risk import HEADLINE, at_risk, at_risk_effects, coefficients, share_terms, strata_of
-from leapstudy.did.staggered.aggregate import averages
+from leapstudy.did.staggered.effects import averages
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
 from leapstudy.students.referral_rule import ReferralRule

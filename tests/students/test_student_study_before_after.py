@@ -5,8 +5,7 @@ import pytest
 from moments_twin import moments_of, random_rows
 from montecarlo import attendance, moments_of_arrays, month_numbers
 
-from leapstudy.did.staggered.att_gt import before_after
-from leapstudy.did.staggered.att_gt_record import Choices
+from leapstudy.did.staggered.att_gt import Choices, before_after
 from leapstudy.students.moments.record import NEVER, covariance
 from leapstudy.students.simulate import load_config, simulate
 

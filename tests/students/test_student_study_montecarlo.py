@@ -12,7 +12,7 @@ import student_lottery
 from leapstudy.core import paths
 from leapstudy.students.outcomes import KINDS
 from leapstudy.students.simulate.config import Pick
-from leapstudy.study.student_checks import VISITED
+from leapstudy.study.student_outcomes import VISITED
 from leapstudy.words import findings_students
 
 

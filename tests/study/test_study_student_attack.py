@@ -15,7 +15,7 @@ import pytest
 from scipy.optimize import linprog
 
 from leapstudy.did.at_risk import HEADLINE
-from leapstudy.did.staggered.aggregate import averages
+from leapstudy.did.staggered.effects import averages
 from leapstudy.students.disclosure import season, unit_of_mean
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students

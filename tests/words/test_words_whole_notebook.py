@@ -11,7 +11,7 @@ from IPython.core.formatters import DisplayFormatter
 from leapstudy.batch.job import read_cells
 from leapstudy.core import paths
 from leapstudy.evidence.power import PART_ASSUMPTION
-from leapstudy.site.pages import appendix_html, plain_html, report_html
+from leapstudy.site.build import appendix_html, plain_html, report_html
 from leapstudy.study.result import load_result
 
 TWO, THREE = "0020011,0110011", "0370011,0440011,0470011"

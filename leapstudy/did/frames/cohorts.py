@@ -25,9 +25,8 @@ from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.permutation import DRAWS, TIE
 from leapstudy.did.spread import LEAST_NOISE
 from leapstudy.did.staggered import att_gt as estimator
-from leapstudy.did.staggered.aggregate import Kind, averages
-from leapstudy.did.staggered.att_gt_record import AttGt, Choices
-from leapstudy.did.staggered.effects import Effects, cs_effects
+from leapstudy.did.staggered.att_gt import AttGt, Choices
+from leapstudy.did.staggered.effects import Effects, Kind, averages, cs_effects
 from leapstudy.did.student_t import t_above, t_critical
 from leapstudy.students.moments.record import Cluster, Moments, clustered
 

@@ -16,11 +16,11 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.students.simulate.blocks import simulate
 from leapstudy.students.simulate.config import SimulationConfig, load_config
-from leapstudy.students.simulate.dirt import spoil
 from leapstudy.students.simulate.rows import (
     draw_list,
     outcome_rows,
     outcome_truth,
+    spoil,
     student_months,
     truth_sums,
     truth_table,
