@@ -206,7 +206,6 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
         mark(axes, _place(row.year) + 0.35, row.estimate, "D", WARNING, 5, hollow=True, zorder=5)
     reach = float(np.nanmax(np.abs(np.concatenate([rows["low_pp"], rows["high_pp"]])))) * 1.05
     axes.set_ylim(-reach, reach)
-    axes.grid(visible=False)
     axes.set_title(_direction(after, scale), loc="left", size=TEXT, weight="bold", color=INK, pad=8)
     _effect_ticks(axes, reach, scale)
     years = _years(answer)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.backend_bases import RendererBase
@@ -24,6 +25,10 @@ class _OneTick(Axis):
     Of the five artists that matplotlib makes for each tick a picture here shows two, and making them is most of what
     empty axes cost. An axis with a name, or whose ticks somebody has asked for one by one, is drawn as always.
     """
+
+    def set_clip_path(self, path: Any, transform: Any = None) -> None:
+        """Keep the edge for the axis alone: only lines of a grid are cut, and to ask for ticks is to make them."""
+        Artist.set_clip_path(self, path, transform)
 
     def draw(self, renderer: RendererBase) -> None:
         """Draw the ticks that lie inside the picture."""
@@ -58,3 +63,8 @@ class HouseAxes(Axes):
         for axis, sides in ((self.xaxis, ("bottom", "top")), (self.yaxis, ("left", "right"))):
             for side in sides:
                 self.spines[side].register_axis(axis)
+
+    def grid(self, visible: bool | None = None, *_: Any, **look: Any) -> None:
+        """Refuse a grid; to leave it out, as every new picture does twice, makes no ticks."""
+        if visible is not False or look.keys() - {"which", "axis"}:
+            raise NotImplementedError("These axes have no grid: draw lines where they help.")

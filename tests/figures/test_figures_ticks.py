@@ -36,7 +36,6 @@ def _edges(axes):
 
 def _hidden(axes):
     axes.xaxis.set_visible(False)
-    axes.grid(axis="y")
 
 
 @pytest.mark.parametrize("lay_out", [_numbers, _named, _labelled, _edges, _hidden])
@@ -60,3 +59,10 @@ def test_one_tick_makes_one_object():
     axes.set_xlim(0, 8)
     assert svg(axes.figure, "a picture").count("<text") > 9
     assert len(axes.xaxis.majorTicks) == 1
+
+
+def test_a_grid_is_refused():
+    axes = Figure().add_axes((0.2, 0.2, 0.7, 0.7), axes_class=HouseAxes)
+    with pytest.raises(NotImplementedError, match="no grid"):
+        axes.grid(axis="y")
+    axes.grid(False)
