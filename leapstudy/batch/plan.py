@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from leapstudy.batch.job import Run, read_cells
-from leapstudy.batch.params import KEYS, check_names, resolve, typed_settings
+from leapstudy.batch.params import KEYS, StudyParams, check_names, resolve, typed_settings
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import ALL_SLUG, SIMULATION, STUDENT_SLUG, Track
-from leapstudy.data import District, StudyData, find_district, treated_districts
+from leapstudy.data import District, StudyData, find_district, treated_districts, treated_side
 from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.design import Spec, build_sample, outcomes_over_years, sample_of_every_year
@@ -273,23 +273,25 @@ def _notebook(name: str) -> Path:
     return path
 
 
-def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def _inject(slug: str, notebook: Path, settings: Mapping[str, Any], folder: Path, **own: Any) -> dict[str, Any]:
     """Return the parameters of one run: the notebook's own, filled from files and command line."""
-    parameters = declared_parameters(notebook)
-    params = resolve(slug, {key: value for key, value in settings.items() if key in KEYS})
-    values = {**settings, **params.model_dump(), **extra}
-    return {name: values.get(name, default) for name, default in parameters.items()}
+    own["result_path"] = str(folder / "result.json")
+    values = {**settings, **_resolved(slug, settings).model_dump(), **own}
+    return {name: values.get(name, default) for name, default in declared_parameters(notebook).items()}
 
 
 def _district_run(data: StudyData, district: District, settings: Mapping[str, Any], out: Path) -> Run:
     slug, notebook = district.slug, _notebook(PUBLIC_DISTRICT)
     _require_sample(data, _spec(slug, settings), [district.code])
-    extra = {"district": slug, "result_path": str(out / slug / "result.json")}
-    return Run(slug, notebook, _inject(slug, notebook, settings, extra), district.name)
+    return Run(slug, notebook, _inject(slug, notebook, settings, out / slug, district=slug), district.name)
 
 
 def _spec(slug: str, settings: Mapping[str, Any]) -> Spec:
-    return resolve(slug, {key: value for key, value in settings.items() if key in KEYS}).spec()
+    return _resolved(slug, settings).spec()
+
+
+def _resolved(slug: str, settings: Mapping[str, Any]) -> StudyParams:
+    return resolve(slug, {key: value for key, value in settings.items() if key in KEYS})
 
 
 def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str, Any], out: Path) -> list[Run]:
@@ -299,11 +301,10 @@ def _articles(data: StudyData, notebooks: Sequence[Path], settings: Mapping[str,
         if QUESTION & set(reads):  # refused here, before any kernel, what the notebook could not answer
             own = {key: value for key, value in settings.items() if key in reads}
             spec = _spec(slug, own)
-            _require_sample(data, spec, [item.code for item in treated_districts(data.districts)])
+            _require_sample(data, spec, treated_side(data.districts))
             if spec.prior == "published":
                 _require_prior(data)
-        extra = {"result_path": str(out / slug / "result.json")}
-        runs.append(Run(slug, notebook, _inject(slug, notebook, settings, extra), _title(notebook)))
+        runs.append(Run(slug, notebook, _inject(slug, notebook, settings, out / slug), _title(notebook)))
     return runs
 
 
@@ -338,20 +339,12 @@ def _student_runs(
     districts: Sequence[tuple[str, str]], pooled: bool, settings: Mapping[str, Any], out: Path
 ) -> list[Run]:
     notebook = _notebook(STUDENTS)
-    pages = [*districts, *([(ALL_SLUG, "All districts with visits")] if pooled else [])]
+    pages = dict(districts) | ({ALL_SLUG: "All districts with visits"} if pooled else {})
     runs = []
-    for slug, title in pages:
+    for slug, title in pages.items():
         folder = f"{STUDENT_SLUG}{slug}"
-        extra = {"district": slug, "result_path": str(out / folder / "result.json")}
-        runs.append(
-            Run(
-                folder,
-                notebook,
-                _inject(slug, notebook, settings, extra),
-                f"{title}, student track",
-                "students",
-            )
-        )
+        parameters = _inject(slug, notebook, settings, out / folder, district=slug)
+        runs.append(Run(folder, notebook, parameters, f"{title}, student track", "students"))
     return runs
 
 

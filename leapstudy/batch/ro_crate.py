@@ -1,14 +1,15 @@
 """The record of a batch, to be checked years later: an RO-Crate of inputs, hashes, versions, seeds and timings.
 
 RO-Crate 1.1 (Soiland-Reyes et al. 2022): one JSON-LD file beside the results that describes every file of them, and
-one action a run that says from what, with what, when and how each was made.
+one action a run that says from what, with what, when and how each was made. What earlier batches left in the
+output folder stays in it, on the site and in the tables beside the new runs.
 """
 
 import contextlib
 import datetime
 import json
 import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from urllib.parse import quote
 import leapstudy
 from leapstudy.batch.job import Run
 from leapstudy.batch.last_batch import published
-from leapstudy.batch.manifest import Manifest, read_manifest
-from leapstudy.batch.previous_runs import PreviousRun
+from leapstudy.batch.manifest import Manifest, damage, read_manifest
 from leapstudy.core.files import write_text_atomic
 from leapstudy.data.names import program_name
+from leapstudy.site.index import EARLIER
+from leapstudy.site.stamps import read_stamps
 from leapstudy.study.result import made
 
+DAMAGED = "damaged"
 NAME = "ro-crate-metadata.json"
 SPEC = "https://w3id.org/ro/crate/1.1"
 CONTEXT = [f"{SPEC}/context", {"sha256": "https://schema.org/sha256"}]
@@ -31,6 +34,49 @@ SOFTWARE, PYTHON, LOCK = "#leapstudy", "#python", "#requirements.lock"
 STATUS = {"done": "http://schema.org/CompletedActionStatus"}
 FAILED = "http://schema.org/FailedActionStatus"
 Entity = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousRun:
+    """A run of an earlier batch, as far as its folder tells."""
+
+    slug: str
+    title: str
+    source: str
+    manifest: Manifest
+    damage: tuple[str, ...] = ()
+
+    def page(self, out: Path) -> dict[str, Any]:
+        """Return the run as `build_site` takes it; it may be stale by now, which `leapstudy status` tells."""
+        status = DAMAGED if self.damage else EARLIER if self.sound else self.manifest.state
+        return {
+            "slug": self.slug,
+            "title": self.title,
+            "source": self.source,
+            "error": {"message": "; ".join(self.damage)} if self.damage else self.manifest.error,
+            "status": status,
+            "notebook": out / self.slug / "notebook.ipynb" if self.sound else None,
+        }
+
+    @property
+    def sound(self) -> bool:
+        """Whether it ended well and its outputs are as it left them; anything else is named and left out."""
+        return self.manifest.state == "done" and not self.damage
+
+
+def previous_runs(out: Path, slugs: Container[str]) -> list[PreviousRun]:
+    """Return the runs of earlier batches that the new one does not ask for and whose folders are still there."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return [
+            PreviousRun(run["slug"], run["title"], run["source"], manifest, _damage(out / run["slug"], manifest))
+            for run in read_stamps(out)["runs"]
+            if run["slug"] not in slugs and (manifest := read_manifest(out / run["slug"])) is not None
+        ]
+    return []
+
+
+def _damage(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    return tuple(damage(folder, manifest)) if manifest.state == "done" else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,7 @@ from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyEr
 from leapstudy.core.garbage import collect_rarely
 from leapstudy.core.names import ALL_SLUG, LARGEST_SEED
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 STUDY, OWN, AROUND = "The study", "Data and studies of your own", "Before, during and after a program"
 app.command(rich_help_panel=STUDY, epilog="Example: leapstudy check")(check)
 app.command(rich_help_panel=OWN, epilog="Example: leapstudy new ohio --from attendance_2023.xlsx attendance_2024.xlsx")(
@@ -94,8 +91,8 @@ def _plan(
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made. Where the units need
     not have `started`, the runs of students are all there are before a start.
     """
-    from leapstudy.batch.copied import require_current
     from leapstudy.batch.last_batch import asked, kept_part, kept_plan
+    from leapstudy.cli.new import require_current
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
@@ -210,9 +207,8 @@ def _run(plan: list, place: Any, jobs: int, force: bool, timeout: int | None, da
     if not dask:
         _warm_up()
     # papermill takes half a second to import: bad input, dry runs and fresh batches do not wait for it
-    from leapstudy.batch.batch import run_batch
+    from leapstudy.batch.batch import failure_table, run_batch
     from leapstudy.batch.executors import choose_pool
-    from leapstudy.batch.progress import failure_table
 
     try:
         batch = run_batch(
@@ -398,8 +394,7 @@ def report(
 
 @app.command(rich_help_panel=STUDY, epilog="Example: leapstudy verify --out reports")
 def verify(
-    out: OutOption = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2,
+    out: OutOption = "", jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = os.cpu_count() or 2
 ) -> None:
     """Make every result again in a temporary folder, compare, and name what moved."""
     from leapstudy.batch.verify import verify as compare
@@ -457,8 +452,7 @@ def refresh(
 
 
 def _take_over() -> None:
-    from leapstudy.batch.copied import LISTING, copied, take_over
-    from leapstudy.cli.new import bring
+    from leapstudy.cli.new import LISTING, bring, copied, take_over
 
     if not paths.notebooks().exists():
         bring(paths.root())

@@ -167,9 +167,7 @@ def _month(text: str) -> str:
 
 # A day as text, ``2031-08-01``, with or without quotes; or empty.
 Day = Annotated[
-    str,
-    BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value),
-    AfterValidator(_day),
+    str, BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value), AfterValidator(_day)
 ]
 # A month as text, ``2031-08``; or empty.
 Month = Annotated[str, AfterValidator(_month)]

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leapstudy.data.districts import District, find_district, treated_districts
+    from leapstudy.data.districts import District, find_district, treated_districts, treated_side
     from leapstudy.data.load import Facts, StudyData, copied, kept_study, load_facts, load_study
 
 __all__ = [
@@ -20,8 +20,9 @@ __all__ = [
     "load_facts",
     "load_study",
     "treated_districts",
+    "treated_side",
 ]
-_OF_DISTRICTS = ("District", "find_district", "treated_districts")
+_OF_DISTRICTS = ("District", "find_district", "treated_districts", "treated_side")
 
 
 def __getattr__(name: str) -> Any:

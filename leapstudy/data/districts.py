@@ -96,6 +96,11 @@ def treated_districts(districts: pd.DataFrame) -> list[District]:
     ]
 
 
+def treated_side(districts: pd.DataFrame, *keys: object) -> list[str]:
+    """Return the codes of the districts with these slugs, names or codes; of all treated ones, by slug, without any."""
+    return [item.code for item in [find_district(districts, key) for key in keys] or treated_districts(districts)]
+
+
 def rule_mask(units: pd.DataFrame, where: Where) -> pd.Series:
     """Return which units meet a rule; a unit without the figure asked for does not."""
     mask = pd.Series(True, index=units.index)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from leapstudy.core.errors import BadInput
 from leapstudy.data.intake import JOIN, KEY, MEASURES, Shape, Source
+from leapstudy.data.sheets import ONE, SHORT, SHORT_SPAN, SPAN, figures_text, is_year, school_year_of
 from leapstudy.data.tidy import codes_of, columns_by_year
-from leapstudy.data.values import ONE, SHORT, SHORT_SPAN, SPAN, figures_text, is_year, school_year_of
 
 RATE = r"rate|percent|pct|%|share|proportion"
 CHRONIC, ATTEND, DAYS = r"chron", r"attend|\batt\b|\batnd|\bada\b", r"days|membership|average daily|\bad[am]\b"

@@ -9,9 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.parameter_file import Part, faults_of, read_mapping
-from leapstudy.data.sheets import as_table, header_line, read_sheets
+from leapstudy.data.sheets import as_table, header_line, read_sheets, school_year_of
 from leapstudy.data.tables import NonEmpty, SchoolYear
-from leapstudy.data.values import school_year_of
 
 FILE, PUBLISHED = "intake.yml", "published"
 KEY = ("district_code", "year", "group")

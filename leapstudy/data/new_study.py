@@ -13,10 +13,10 @@ from leapstudy.core.phrases import counted, plural
 from leapstudy.data.districts import COLUMNS
 from leapstudy.data.guess import Asked, guess_shape, is_number
 from leapstudy.data.intake import JOIN, MEASURES, READ, Recipe, Shape, Source
+from leapstudy.data.sheets import NUMBER, bounds_of, code_pattern, marks, whole_state_code
 from leapstudy.data.state import school_year
 from leapstudy.data.tables import Kind, PublishedColumn
 from leapstudy.data.tidy import Tidy, tidy
-from leapstudy.data.values import NUMBER, bounds_of, code_pattern, marks, whole_state_code
 
 WORDS = {
     "students": "Students enrolled",

@@ -9,7 +9,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted
 from leapstudy.data.intake import FILE, JOIN, KEY, MEASURES, Recipe, Shape, Source
-from leapstudy.data.values import figures_text, hundredfold, number_text, school_year_of
+from leapstudy.data.sheets import figures_text, hundredfold, number_text, school_year_of
 
 MEASURE, FILE_OF = "__measure__", "__file__"
 MOST_SHOWN = 4

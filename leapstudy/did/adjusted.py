@@ -20,7 +20,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
 from leapstudy.core.errors import BadInput
-from leapstudy.did.student_t import t_above, t_critical
+from leapstudy.did.spread import t_above, t_critical
 
 # Comparison rows whose fitted chance to be visited is higher are left out, as in `drdid`: they weigh too much.
 MOST = 0.995

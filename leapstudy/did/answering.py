@@ -13,16 +13,15 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import counted
-from leapstudy.data import StudyData, find_district, treated_districts
+from leapstudy.data import StudyData, find_district, treated_side
 from leapstudy.data.describe import TREATED, group_labels, raw_means, rows_of
 from leapstudy.data.state import CHRONIC
 from leapstudy.did.answer import DistrictAnswer, PooledAnswer
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import clock_of, event_time
 from leapstudy.did.design import Sample, Spec, build_sample, outcomes_over_years, sample_of_every_year
-from leapstudy.did.effect import by_interval, fit, placements, row
+from leapstudy.did.effect import by_interval, contrast_rows, editions, every_effect, fit, main_row, placements, row
 from leapstudy.did.eventstudy import EventStudy, event_study
-from leapstudy.did.every_contrast import contrast_rows, editions, every_effect, main_row
 from leapstudy.did.inference.compare import (
     detectable_of,
     each_by_itself,
@@ -79,7 +78,7 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 @of_last
 def read_together(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
-    codes = [item.code for item in treated_districts(data.districts)]
+    codes = treated_side(data.districts)
     try:
         pooled, reason = _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
     except BadInput as refusal:
@@ -122,7 +121,7 @@ def answer_all(
     BadInput
         If the spec asks for the published prior and there is none.
     """
-    codes = [item.code for item in treated_districts(data.districts)]
+    codes = treated_side(data.districts)
     (sample, fields), names = _common(data, spec, ALL_DISTRICTS, all_name(data), codes, robust), unit_names(data)
     pooled, reason = _pooled(sample, threshold_pp, _leading(spec, published))
     beside = None if published is None or spec.prior == "published" else _pooled(sample, threshold_pp, published)[0]

@@ -12,8 +12,7 @@ from leapstudy.did.contrasts import event_time, start_of
 from leapstudy.did.nested import covariance as nested_covariance
 from leapstudy.did.permutation import ALPHA
 from leapstudy.did.sample import Sample
-from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import LEAST_NOISE, POWER, mde_factor, t_critical
 
 DRAWS = 20_000
 # Degrees of freedom that stand for infinitely many.
@@ -227,13 +226,7 @@ def _mean_covariance(changes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _table(
-    sample: Sample,
-    reference: str,
-    years: list[str],
-    values: np.ndarray,
-    se: np.ndarray,
-    ends: Bands,
-    df: float,
+    sample: Sample, reference: str, years: list[str], values: np.ndarray, se: np.ndarray, ends: Bands, df: float
 ) -> pd.DataFrame:
     rows = pd.DataFrame(
         {

@@ -11,8 +11,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.design import Sample
 from leapstudy.did.nested import clusters_of, jackknifed
-from leapstudy.did.spread import LEAST_NOISE
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import LEAST_NOISE, t_critical
 
 # Comparison districts that a line with an error of its own takes.
 LEAST_DISTRICTS = 4

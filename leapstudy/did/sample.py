@@ -291,18 +291,7 @@ def build_panel(data: StudyData, outcome: str, edition: str) -> Panel:
         )
     wide = rows.pivot(index="district_code", columns="year", values=["rate", "students"]).sort_index()
     rates, students = wide["rate"].sort_index(axis=1), wide["students"].sort_index(axis=1)
-    return Panel(
-        outcome,
-        edition,
-        tuple(wide.index),
-        tuple(rates.columns),
-        100 * rates.to_numpy(float),
-        students.to_numpy(float),
-        data.state,
-        data.starts,
-        data.ends,
-        *_parents_and_lots(data),
-    )
+    return _panel(data, outcome, edition, rates, 100 * rates.to_numpy(float), students.to_numpy(float))
 
 
 def _own_panel(data: StudyData, outcome: str, edition: str, table: pd.DataFrame) -> Panel:
@@ -314,12 +303,19 @@ def _own_panel(data: StudyData, outcome: str, edition: str, table: pd.DataFrame)
     if table["students"].notna().any():
         own = table.pivot(index="district_code", columns="year", values="students")
         students = own.reindex(index=wide.index, columns=wide.columns).to_numpy(float)
+    return _panel(data, outcome, edition, wide, wide.to_numpy(float), students)
+
+
+def _panel(
+    data: StudyData, outcome: str, edition: str, wide: pd.DataFrame, rates: np.ndarray, students: np.ndarray
+) -> Panel:
+    """Return a panel whose codes and years are the index and the columns of a wide table."""
     return Panel(
         outcome,
         edition,
         tuple(wide.index),
         tuple(wide.columns),
-        wide.to_numpy(float),
+        rates,
         students,
         data.state,
         data.starts,

@@ -1,19 +1,58 @@
-"""Standard errors of a 2x2 that fit the number of treated districts, and what they make detectable."""
+"""Standard errors of a 2x2 that fit the number of treated districts, and what they make detectable by Student's t.
+
+`scipy.stats` hands quantiles and tails on to `scipy.special` unchanged, and takes 0.7 s to import, half of what a
+command waits for.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
+from scipy import special
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.nested import covariance
-from leapstudy.did.permutation import Permutation
+from leapstudy.did.permutation import ALPHA, Permutation
 from leapstudy.did.sample import Sample
-from leapstudy.did.student_t import t_above, t_critical, t_quantile
 
+Number = TypeVar("Number", float, np.ndarray)
 POWER = 0.80
 # rates have four digits: a smaller spread than this is rounding, not noise
 LEAST_NOISE = 1e-6
+
+
+def t_critical(df: Number) -> Number:
+    """Return how many standard errors a 95% CI reaches to each side; NaN where no degree of freedom is left.
+
+    Examples
+    --------
+    >>> round(t_critical(17.0), 4)
+    2.1098
+    """
+    return t_quantile(1 - ALPHA / 2, df)
+
+
+def t_quantile(share: float, df: Number) -> Number:
+    """Return the value that a t-statistic stays below with chance `share`.
+
+    Examples
+    --------
+    >>> round(t_quantile(0.8, 17.0), 4)
+    0.8633
+    """
+    return special.stdtrit(df, share)
+
+
+def t_above(value: Number, df: float) -> Number:
+    """Return the chance of a t-statistic above `value`.
+
+    Examples
+    --------
+    >>> round(t_above(2.1098, 17.0), 4)
+    0.025
+    """
+    return special.stdtr(df, -value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
 from leapstudy.core.phrases import capital
 from leapstudy.core.table import records
-from leapstudy.data import Facts, StudyData, treated_districts
+from leapstudy.data import Facts, StudyData, treated_side
 from leapstudy.data.names import outcome_unit, outcome_words
 from leapstudy.data.state import CHRONIC, Outcome
 from leapstudy.did.answer import Answer, DistrictAnswer, contrast_rows
@@ -93,11 +93,12 @@ class Evidence:
 def assess(data: StudyData, facts: Facts, answer: Answer) -> Evidence:
     """Grade an answer of the public track, by the preferred test."""
     outcome = data.state.outcomes[answer.spec.outcome]
+    one = [] if answer.main.district_code == ALL_DISTRICTS else [answer.main.district_code]
     return assess_row(
         data,
         program(data, facts) if outcome.in_days else None,  # what is published of effects and days is of attendance
         answer.main,
-        treated=_treated(data, answer.main),
+        treated=treated_side(data.districts, *one),
         spec=answer.spec,
         detectable=answer.detectable,
         verdict=verdict_of(answer, outcome),
@@ -134,43 +135,16 @@ def _windows(answer: Answer) -> list[Window]:
     """Return the placebo contrast of the outcome, and those of chronic absence in earlier years."""
     rows = contrast_rows(answer)
     own = rows[(rows["role"] == "placebo") & (rows["comparison"] == answer.main.comparison)]
-    windows = [
-        Window(
-            _window_name(row),
-            row["estimate_pp"],
-            row["ci_low_pp"],
-            row["ci_high_pp"],
-            row["p_value"],
-            row["p_floor"],
-            unit=outcome_unit(row["outcome"]),
-        )
-        for row in records(own)
-    ]
     table = answer.sensitivity.in_time
     others = table[table["outcome"] != answer.main.outcome]
-    return windows + [
-        Window(
-            _window_name(row),
-            row["estimate_pp"],
-            row["low_pp"],
-            row["high_pp"],
-            row["p_value"],
-            own=False,
-            unit=outcome_unit(row["outcome"]),
-        )
-        for row in records(others)
-    ]
+    windows = [_window(row, row["ci_low_pp"], row["ci_high_pp"], p_floor=row["p_floor"]) for row in records(own)]
+    return windows + [_window(row, row["low_pp"], row["high_pp"], own=False) for row in records(others)]
 
 
-def _window_name(row: Mapping[str, Any]) -> str:
+def _window(row: Mapping[str, Any], low: float | None, high: float | None, **more: Any) -> Window:
     years = f"{row['pre'].replace('+', ' and ')} to {row['post']}"
-    return f"{capital(outcome_words(row['outcome']))}, {years}"
-
-
-def _treated(data: StudyData, main: Estimate) -> tuple[str, ...]:
-    if main.district_code != ALL_DISTRICTS:
-        return (main.district_code,)
-    return tuple(item.code for item in treated_districts(data.districts))
+    name, unit = f"{capital(outcome_words(row['outcome']))}, {years}", outcome_unit(row["outcome"])
+    return Window(name, row["estimate_pp"], low, high, row["p_value"], unit=unit, **more)
 
 
 def assess_row(
@@ -244,11 +218,7 @@ def wwc_block(data: StudyData, treated: Sequence[str], spec: Spec) -> WwcBlock:
     confounding = confounding_reason(len(treated))
     eligibility, why = _eligibility(category, confounding, cox.year if cox else "", outcome)
     return WwcBlock(
-        eligibility=eligibility,
-        why=why,
-        category=category,
-        baseline=tuple(rows),
-        not_possible=tuple(missing),
+        eligibility=eligibility, why=why, category=category, baseline=tuple(rows), not_possible=tuple(missing)
     )
 
 

@@ -16,8 +16,7 @@ from scipy.special import comb
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.permutation import ALPHA
-from leapstudy.did.spread import Detectable, mde_factor
-from leapstudy.did.student_t import t_above
+from leapstudy.did.spread import Detectable, mde_factor, t_above
 
 # Spread of attendance between students, points. An assumption: the state publishes no spread (see `sampling_sd_pp`).
 STUDENT_SD_PP = 8.0

@@ -146,9 +146,7 @@ def choose_hidden(cells: Cells, min_group: int = MIN_GROUP) -> np.ndarray:
 
 
 def protect(
-    tables: Mapping[str, pd.DataFrame],
-    dimensions: Sequence[str],
-    min_group: int = MIN_GROUP,
+    tables: Mapping[str, pd.DataFrame], dimensions: Sequence[str], min_group: int = MIN_GROUP
 ) -> dict[str, pd.DataFrame]:
     """Return the tables as they may be published together; the inputs are not changed.
 

@@ -111,10 +111,7 @@ def watch(
     silent, arms = _silent_schools(progress.feeds, until), _arms(progress.arms)
     totals = _totals(progress.schools, until, plan)
     over = plan.last is None or until >= plan.last
-    warnings = (
-        *_idle(progress.arms, f"{until:%Y-%m}", starts or {}),
-        *_warnings(totals, silent, progress.arms, over),
-    )
+    warnings = (*_idle(progress.arms, f"{until:%Y-%m}", starts or {}), *_warnings(totals, silent, progress.arms, over))
     return Watch(until, totals, schools, weeks, silent, arms, _attempts(progress.attempts), warnings)
 
 
@@ -231,10 +228,7 @@ def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:
         round(100 * met / n_referred) if enough else np.nan,
         np.nan if plan.met is None else 100 * plan.met,
     )
-    table.loc[VISITS] = (
-        round(visits / met, 1) if some else np.nan,
-        np.nan if plan.visits is None else plan.visits,
-    )
+    table.loc[VISITS] = (round(visits / met, 1) if some else np.nan, np.nan if plan.visits is None else plan.visits)
     return table.rename_axis("what").reset_index()
 
 

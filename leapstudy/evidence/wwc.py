@@ -112,10 +112,7 @@ class Attrition:
 
 
 def attrition(
-    randomized_treated: int,
-    analyzed_treated: int,
-    randomized_comparison: int,
-    analyzed_comparison: int,
+    randomized_treated: int, analyzed_treated: int, randomized_comparison: int, analyzed_comparison: int
 ) -> Attrition:
     """Compare the attrition of a randomized rollout with the published boundary.
 

@@ -1,29 +1,125 @@
-"""The specification curve to walk along: each point is a question that another analyst might have asked."""
+"""One question at a time, quickly, and the specification curve to walk along.
 
+What is shown of a choice comes from the same functions as the batch's answer. Each point of the curve is a question
+that another analyst might have asked.
+"""
+
+import math
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from html import escape
 from typing import Any
 
 import pandas as pd
 
 from leapstudy.core.live import Controls, Live
-from leapstudy.core.phrases import between, counted, points
-from leapstudy.data import StudyData
-from leapstudy.data.names import comparison_short, contrast_words, outcome_unit, outcome_words, study_names
+from leapstudy.core.names import ALL_SLUG
+from leapstudy.core.phrases import between, capital, counted, number, points, probability
+from leapstudy.data import StudyData, treated_side
+from leapstudy.data.names import (
+    comparison_short,
+    comparison_words,
+    contrast_words,
+    counted_units,
+    outcome_unit,
+    outcome_words,
+    study_names,
+)
 from leapstudy.data.state import load_state
+from leapstudy.did.answering import OneContrast, one_contrast
 from leapstudy.did.comparison import parse_comparison
 from leapstudy.did.contrasts import Contrast, clock_of, years_label
 from leapstudy.did.design import Spec
 from leapstudy.did.sensitivity.specifications import specification_curve
-from leapstudy.explore.ask import Words, treated_of
+from leapstudy.figures.district import district as drawn
 from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.permutation import permutation
 from leapstudy.figures.specifications import specifications
+from leapstudy.study.door import panel
 from leapstudy.study.rollout.records import require_units_open
+from leapstudy.words.findings import moved, treated_words
+from leapstudy.words.sentences import LINE
 
 KEPT = 16
 STILL = "Move along the curve while the notebook is open and running; below stands the question that was asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A sentence that a notebook shows and can replace; the same text for the eye, the page and the test."""
+
+    text: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": textwrap.fill(self.text, LINE), "text/html": f"<p>{escape(self.text)}</p>"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a choice shows: the estimate in words, and the districts' moves of which it is one."""
+
+    answer: OneContrast
+    sentence: Words
+    moves: Exhibit
+
+
+def look(data: StudyData, slug: str, spec: Spec) -> View:
+    """Answer one question and draw it.
+
+    Raises
+    ------
+    BadInput
+        If the question cannot be asked of the data, or before the planned day of a draw.
+    """
+    require_units_open(data)
+    answer = one_contrast(data, treated_of(data, slug), spec)
+    return View(answer, Words(estimate_words(answer)), moves(answer, slug))
+
+
+def moves(answer: OneContrast, slug: str) -> Exhibit:
+    """Draw one district's path and change among those of others; of several, the estimate among shuffled labels."""
+    spec = answer.spec
+    if answer.main.n_treated > 1:
+        return permutation(answer)
+    own_panel = panel(
+        None if slug == ALL_SLUG else slug,
+        comparison=spec.comparison,
+        outcome=spec.outcome,
+        contrast=spec.contrast,
+        edition=spec.edition,
+        weights=spec.weights,
+        years="all",
+    )
+    return drawn(answer, own_panel)
+
+
+def treated_of(data: StudyData, district: str) -> list[str]:
+    """Return the codes of the treated side that a slug, name or code stands for."""
+    return treated_side(data.districts, *([] if district == ALL_SLUG else [district]))
+
+
+def estimate_words(answer: OneContrast) -> str:
+    """Say the estimate with its interval, p-value, comparison and smallest detectable effect."""
+    main = answer.main
+    p = "" if main.p_value is None else f", {probability(main.p_value)}"
+    much = moved(main.estimate_pp, main.outcome)
+    return (
+        f"{capital(treated_words(answer))}: {outcome_words(main.outcome)} changed {much} than in "
+        f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)}); 95% CI "
+        f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. {_detectable_words(answer)}"
+    )
+
+
+def _detectable_words(answer: OneContrast) -> str:
+    """Say what the preferred test could have detected."""
+    half, most = answer.detectable.half_pp, answer.detectable.mde_pp
+    if not math.isfinite(half):
+        return "The preferred test could not detect any effect here, however large."
+    often, unit = f", one of {number(most)} in 80%" if math.isfinite(most) else "", outcome_unit(answer.main.outcome)
+    return f"An effect of {number(half)} {unit} would be detected in half of such studies{often}."
 
 
 @dataclass(frozen=True, slots=True)

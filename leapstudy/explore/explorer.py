@@ -12,22 +12,13 @@ from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
 from leapstudy.core.phrases import capital, number
 from leapstudy.core.table import table_html
 from leapstudy.data import StudyData, treated_districts
-from leapstudy.data.names import (
-    comparison_words,
-    outcome_words,
-    short,
-    study_names,
-    unit_noun,
-    unit_nouns,
-    unit_of,
-)
+from leapstudy.data.names import comparison_words, outcome_words, short, study_names, unit_noun, unit_nouns, unit_of
 from leapstudy.data.state import Unit
 from leapstudy.did.answering import OneContrast, all_name
 from leapstudy.did.comparison import comparison_label
 from leapstudy.did.contrasts import Clock, Contrast
 from leapstudy.did.design import Spec
-from leapstudy.explore.ask import View, Words, look
-from leapstudy.explore.curve import Walk
+from leapstudy.explore.curve import View, Walk, Words, look
 from leapstudy.figures.plain import choice
 
 PICKED = "picked"

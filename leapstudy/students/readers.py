@@ -8,7 +8,7 @@ from typing import Literal
 
 import ibis
 from ibis.backends import BaseBackend
-from ibis.expr.types import BooleanValue, FloatingValue, StringValue, Table
+from ibis.expr.types import FloatingValue, StringValue, Table
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
@@ -17,7 +17,7 @@ from leapstudy.students.contract import CALENDAR_EVENTS, CATEGORIES, Reading, Sh
 from leapstudy.students.disclosure import MIN_COUNT
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.files import find
-from leapstudy.students.rules import FIRST_YEAR, MOST_AT_ONCE, MOST_STRANGERS, Part, after_last_year, part_of
+from leapstudy.students.rules import MOST_AT_ONCE, MOST_STRANGERS, Part, part_of, plausible
 from leapstudy.students.sources import Source, columns_of, read
 
 # The parts of the Ed-Fi shape, and the names of files that hold them.
@@ -113,11 +113,6 @@ def _days(rows: Table, of_periods: bool) -> Table:
     )
 
 
-def _plausible(table: Table, column: str) -> BooleanValue:
-    year = table[column].year()
-    return (year >= FIRST_YEAR) & (year < after_last_year())
-
-
 def _spells(con: BaseBackend, source: Source, calendar: Table, how: Reading) -> tuple[Table, Part]:
     """Return the usable spells of enrollment, and the account of all of them."""
     last_day = how.exit_date == "last day"
@@ -127,7 +122,7 @@ def _spells(con: BaseBackend, source: Source, calendar: Table, how: Reading) -> 
     rows = rows.mutate(
         fate=ibis.cases(
             (rows.unreadable | rows.student.isnull(), "unreadable"),
-            (~_plausible(rows, "entry_date"), "implausible_date"),
+            (~plausible(rows.entry_date), "implausible_date"),
             ((rows.exit_date < rows.entry_date).fill_null(False), "exit_before_entry"),
             (rows.school_code_taught.isnull(), "school_not_in_calendar"),
             ((rows.exit_date == rows.entry_date).fill_null(False) & (not last_day), "no_day_enrolled"),
@@ -162,7 +157,7 @@ def _taught(con: BaseBackend, source: Source, how: Reading) -> tuple[Table, Part
     day_share = ibis.ifelse(rows.calendar_event.isnull(), 1.0, event)
     fate = ibis.cases(
         (rows.unreadable, "unreadable"),
-        (~_plausible(rows, "date"), "implausible_date"),
+        (~plausible(rows.date), "implausible_date"),
         (day_share.isnull(), "unknown_category"),
         (day_share == 0, "no_school_day"),
         else_="used",
@@ -186,7 +181,7 @@ def _events(con: BaseBackend, source: Source, enrollment: Table, how: Reading) -
         fate=ibis.cases(
             (rows.unreadable | rows.student.isnull(), "unreadable"),
             (rows.suppressed, "suppressed"),
-            (~_plausible(rows, "date"), "implausible_date"),
+            (~plausible(rows.date), "implausible_date"),
             (~rows.is_known, "unknown_category"),
             (~rows.absent.between(0, 1).fill_null(False), "impossible_days"),
             (rows.no_share, "no_share_of_period"),

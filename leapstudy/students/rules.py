@@ -235,7 +235,8 @@ def _lost_zeros(t: Table, limits: Limits) -> BooleanValue:
     return t.district_code.re_search("^[0-9]+$") & (t.district_code.length() < limits.code_length)
 
 
-def _plausible(day: DateValue) -> BooleanValue:
+def plausible(day: DateValue) -> BooleanValue:
+    """Say whether a day lies in years of which there can be figures."""
     return day.year().between(FIRST_YEAR, after_last_year() - 1)
 
 
@@ -291,7 +292,7 @@ PANEL_RULES = _rules(
         "lost_zeros": lambda t, _: t.lost,
         "unknown_district": lambda t, _: ~(t.odd | t.lost | t.known),
         "unreadable": lambda t, _: t.unreadable,
-        "implausible_date": lambda t, _: ~_plausible(t.month),
+        "implausible_date": lambda t, _: ~plausible(t.month),
         "unknown_status": lambda t, _: ~_one_of(t.status, contract.STATUSES),
         "mixed_status": lambda t, _: t.mixed & (t.status == "year_to_date"),
         "conflicting": lambda t, _: _disputed(t),
@@ -322,7 +323,7 @@ VISIT_RULES = (
     *_rules(
         "visits",
         {
-            "implausible_date": lambda t, _: ~_plausible(t.visit_date) | ~_plausible(t.referral_date),
+            "implausible_date": lambda t, _: ~plausible(t.visit_date) | ~plausible(t.referral_date),
             "no_date": lambda t, _: t.completed & t.visit_date.isnull(),
             "unknown_type": lambda t, _: ~_one_of(t.type, contract.VISIT_TYPES),
             "unknown_result": lambda t, _: ~_one_of(t.result, contract.VISIT_RESULTS),

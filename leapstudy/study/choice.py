@@ -15,7 +15,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.parameter_file import read_text
-from leapstudy.data import StudyData, treated_districts
+from leapstudy.data import StudyData, treated_side
 from leapstudy.evidence.comparison_finder import CandidateSet, pre_period, rank_comparisons, record_choice
 
 FILE = "comparison.json"
@@ -41,7 +41,7 @@ class Choice:
 
 def ranked(data: StudyData) -> tuple[CandidateSet, ...]:
     """Rank the comparison sets for all treated districts, from figures before the program alone."""
-    return rank_comparisons(pre_period(data), _treated(data))
+    return rank_comparisons(pre_period(data), treated_side(data.districts))
 
 
 def record(data: StudyData, comparison: str, made_at: str, reason: str, path: Path | None = None) -> Choice:
@@ -68,7 +68,7 @@ def record(data: StudyData, comparison: str, made_at: str, reason: str, path: Pa
     if not reason.strip():
         raise BadInput("A choice is put on record with its reason, which pages quote; got a blank one.")
     sets = ranked(data)
-    digest = record_choice(sets, _treated(data), comparison, made_at).sha256
+    digest = record_choice(sets, treated_side(data.districts), comparison, made_at).sha256
     choice = Choice(comparison, made_at, reason, sets, digest)
     write_text_atomic(path or paths.params() / FILE, json.dumps(asdict(choice), indent=1) + "\n")
     return choice
@@ -87,7 +87,7 @@ def kept(data: StudyData, path: Path | None = None) -> Choice:
         raise BadInput(f"No comparison group is on record: {file.name} is missing. Record one with {COMMAND}.")
     choice = _read(file)
     sets = choice.sets
-    if record_choice(sets, _treated(data), choice.chosen, choice.made_at).sha256 != choice.sha256:
+    if record_choice(sets, treated_side(data.districts), choice.chosen, choice.made_at).sha256 != choice.sha256:
         raise BadInput(
             f"{file.name} was changed after the choice was recorded, or other units have started since. {AGAIN}"
         )
@@ -104,10 +104,6 @@ def _read(file: Path) -> Choice:
         return Choice(content["chosen"], content["made_at"], content["reason"], sets, content["sha256"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadInput(f"{file.name} is not a choice on record ({type(error).__name__}: {error}). {AGAIN}") from None
-
-
-def _treated(data: StudyData) -> list[str]:
-    return [item.code for item in treated_districts(data.districts)]
 
 
 def _alike(old: Sequence[CandidateSet], new: Sequence[CandidateSet]) -> bool:

@@ -13,7 +13,7 @@ from leapstudy.core.errors import BadInput, bad_value, shown
 from leapstudy.core.estimate import to_frame
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.names import ALL_SLUG, Weights, check_option
-from leapstudy.data import StudyData, find_district, kept_study, treated_districts
+from leapstudy.data import StudyData, find_district, kept_study, treated_side
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, build_panel, build_sample
 from leapstudy.did.frames import cohorts, robustness, two_sides
@@ -107,7 +107,7 @@ def panel(
 
 def _codes(data: StudyData, district: str | Sequence[str] | None) -> list[str]:
     if district is None:
-        return [item.code for item in treated_districts(data.districts)]
+        return treated_side(data.districts)
     several = isinstance(district, Sequence) and not isinstance(district, str)
     return [find_district(data.districts, key).code for key in (district if several else [district])]
 

@@ -5,9 +5,11 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -87,6 +89,35 @@ def jsonable(value: Any) -> Any:
     if value is None or isinstance(value, str | int | bool):
         return value
     return str(value)
+
+
+def restored(kind: Any, content: Any) -> Any:
+    """Return what `jsonable` wrote as it was before.
+
+    Parameters
+    ----------
+    kind
+        Its type: a dataclass, a frame, a tuple of either, or one of them or None; all else stays as it is.
+    content
+        What was written. Columns of a frame that are all None become numbers that are missing.
+    """
+    if content is None:
+        return None
+    if kind is pd.DataFrame:
+        frame = pd.DataFrame(content)
+        return frame.astype({name: float for name in frame.columns if frame[name].isna().all()})
+    if isinstance(kind, type) and is_dataclass(kind):
+        return kind(**{name: restored(_kinds(kind)[name], value) for name, value in content.items()})
+    inner = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return restored(inner[0], content)
+    if get_origin(kind) is tuple:
+        kinds = inner[:1] * len(content) if inner[-1] is Ellipsis else inner
+        return tuple(map(restored, kinds, content))
+    return content
+
+
+_kinds = cache(get_type_hints)
 
 
 def made(data_hashes: Mapping[str, str], *, simulated: bool = False) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from leapstudy.data import District, load_study
 from leapstudy.data.districts import slug_of
 from leapstudy.students.disclosure import MIN_COUNT, rounded, shown
 from leapstudy.students.settings import Level, StudentSettings, input_files, input_hashes
-from leapstudy.study.result import jsonable
+from leapstudy.study.result import jsonable, restored
 from leapstudy.study.rollout.choices import Track, promised
 from leapstudy.study.rollout.records import draws, last_draw
 from leapstudy.study.student_ledger import answer_of, why_refused
@@ -82,10 +82,7 @@ def check_students(settings: StudentSettings) -> Checked:
     with FileLock(folder / ".lock"):
         if not file.is_file():
             write_text_atomic(file, json.dumps(jsonable(_check(settings)), ensure_ascii=False))
-        content = json.loads(file.read_text(encoding="utf-8"))
-    districts = tuple(District(**place) for place in content["districts"])
-    accounts, sketches = tuple(content["accounts"]), tuple(content["sketches"])
-    return Checked(content["text"], content["ok"], districts, accounts, sketches, content["raw_ids"])
+        return restored(Checked, json.loads(file.read_text(encoding="utf-8")))
 
 
 def require_usable(settings: StudentSettings) -> Checked:

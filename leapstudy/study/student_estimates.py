@@ -81,6 +81,7 @@ from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnsw
 
 SPLITS: dict[Split, tuple[str, ...]] = {"grade_band": GRADE_BANDS, "visits": VISIT_COUNTS}
 SPLIT_LABELS = {"grade_band": "grades", "visits": "completed visits"}
+PART_COLUMNS = ("dimension", "group", "estimate_pp", "se_pp", "low_pp", "high_pp", "months", "reason")
 NOBODY_OF_PART = "Nobody of this group was visited and is seen both in a school month before that and in another one."
 # District code (or `ALL`) and part of the visited students (empty = all of them).
 Key = tuple[str, str]
@@ -215,10 +216,7 @@ def visited_students(moments: Moments) -> dict[str, int]:
 
 
 def at_risk_by_district(
-    changes: RiskChanges,
-    splits: Mapping[Split, tuple[str, ...]],
-    fewest: int,
-    visited: Mapping[str, int] | None = None,
+    changes: RiskChanges, splits: Mapping[Split, tuple[str, ...]], fewest: int, visited: Mapping[str, int] | None = None
 ) -> dict[Key, Found]:
     """Estimate the at-risk design for each district and for all, for each part of the visited, in two passes.
 
@@ -373,20 +371,13 @@ def _parts(side: Side, code: str, rule: ReferralRule | None, where: Context) -> 
         by_part = {part: _recommended(side.at_risk, code, part, rule) for part in parts}
         by_part = {part: nobody if NOBODY_FOLLOWED in one.refused else one for part, one in by_part.items()}
         for part, one in with_company(by_part, whole).items():
-            row = None if one.effects is None else headline_row(one.effects, where)
-            rows.append(
-                {
-                    "dimension": SPLIT_LABELS[split],
-                    "group": part,
-                    "estimate_pp": np.nan if row is None else row.estimate_pp,
-                    "se_pp": np.nan if row is None else row.se_pp,
-                    "low_pp": np.nan if row is None else row.ci_low_pp,
-                    "high_pp": np.nan if row is None else row.ci_high_pp,
-                    "months": "" if row is None else row.post,
-                    "reason": "" if row else one.refused[0],
-                }
-            )
-    return pd.DataFrame(rows)
+            if one.effects is None:
+                told = (*[np.nan] * 4, "", one.refused[0])
+            else:
+                row = headline_row(one.effects, where)
+                told = (row.estimate_pp, row.se_pp, row.ci_low_pp, row.ci_high_pp, row.post, "")
+            rows.append((SPLIT_LABELS[split], part, *told))
+    return pd.DataFrame(rows, columns=list(PART_COLUMNS))
 
 
 def with_company(parts: Mapping[str, Found], whole: Found) -> dict[str, Found]:

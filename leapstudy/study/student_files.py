@@ -153,7 +153,7 @@ def _state(settings: StudentSettings, hashes: dict[str, str]) -> list[dict[str, 
                 "published": _published(slug),
                 "period": measures.period,
                 "hashes": hashes,
-                "source": settings.source,
+                "source_name": settings.source,
                 "rows": set_aside(accounts, explanations()),
             }
         )

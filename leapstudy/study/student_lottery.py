@@ -5,7 +5,6 @@ Offer: intention-to-treat by randomization inference over the draw's own redraws
 against the What Works Clearinghouse's boundary, Lee bounds for leavers, and the conditions of ESSA tier 1, one by one.
 """
 
-import math
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -16,6 +15,7 @@ from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
 from leapstudy.core.phrases import number, points, probability
 from leapstudy.data.state import load_state
+from leapstudy.did.effect import finite
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect, lee_bounds
 from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
@@ -198,10 +198,6 @@ def _blank(outcomes: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> E
     )
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _row(blank: Estimate, name: str, role: Role, estimate: Rollout, seed: int) -> Estimate:
     return replace(
         blank,
@@ -209,8 +205,8 @@ def _row(blank: Estimate, name: str, role: Role, estimate: Rollout, seed: int) -
         role=role,
         estimate_pp=estimate.estimate,
         se_pp=estimate.se,
-        ci_low_pp=_finite(estimate.redraw_low),
-        ci_high_pp=_finite(estimate.redraw_high),
+        ci_low_pp=finite(estimate.redraw_low),
+        ci_high_pp=finite(estimate.redraw_high),
         p_value=estimate.p_value,
         p_floor=estimate.p_floor,
         seed=seed,

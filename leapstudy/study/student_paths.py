@@ -18,8 +18,8 @@ from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.eventstudy import bands
 from leapstudy.did.honest import breakdown, honest_bounds, honest_path
 from leapstudy.did.permutation import ALPHA
+from leapstudy.did.spread import t_critical
 from leapstudy.did.staggered.effects import Context, Effects, estimate_rows
-from leapstudy.did.student_t import t_critical
 from leapstudy.students.disclosure import MIN_GROUP, rounded_mean, season
 from leapstudy.students.moments.record import NEVER, Moments
 from leapstudy.study.student_results import PATH_COLUMNS, StudentBounds

@@ -1,6 +1,5 @@
 """What notebook 20 calls: one district's answer out of the sums that were stored for the whole state."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +15,11 @@ from leapstudy.core.table import Table
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.sensitivity.bounds import Strength, strength
 from leapstudy.did.spread import mde_factor
-from leapstudy.evidence.essa import Condition, EssaGrade
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.outcomes import KINDS
-from leapstudy.students.referral_rule import ReferralRule
-from leapstudy.study.result import made, save_result
+from leapstudy.study.result import made, restored, save_result
 from leapstudy.study.student_paths import months_named
-from leapstudy.study.student_results import (
-    DesignAnswer,
-    LotteryAnswer,
-    PreTrend,
-    PrimaryAnswer,
-    StudentAnswer,
-    StudentBounds,
-)
+from leapstudy.study.student_results import PreTrend, PrimaryAnswer, StudentAnswer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -328,76 +318,5 @@ def study_students(district: str) -> StudentStudy:
     states = stored_state()
     for content in states:
         if isinstance(district, str) and district in (content["slug"], content["name"], content["answer"]["code"]):
-            return _study(content)
+            return restored(StudentStudy, content)
     raise bad_value("district of the student files", district, [item["slug"] for item in states])
-
-
-def _study(content: Mapping[str, Any]) -> StudentStudy:
-    made_of = {
-        **content,
-        **{name: _frame(content[name]) for name in ("funnel", "rule_shares", "supports", "published")},
-        "source_name": content["source"],
-        "rows": pd.DataFrame(content["rows"]),
-        "answer": _answer(content["answer"]),
-        "truth": None if content["truth"] is None else _frame(content["truth"]),
-    }
-    made_of.pop("source")
-    return StudentStudy(**made_of)
-
-
-def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(columns)
-    empty = [name for name in frame.columns if frame[name].isna().all()]
-    return frame.astype(dict.fromkeys(empty, float))
-
-
-def _answer(content: Mapping[str, Any]) -> StudentAnswer:
-    rule, trend, bounds = content["rule"], content["pre_trend"], content["bounds"]
-    lottery, primary = content["lottery"], content["primary"]
-    made_of = {
-        **content,
-        "lottery": None if lottery is None else _lottery(lottery),
-        **{name: None if content[name] is None else _frame(content[name]) for name in ("checks", "outcomes")},
-        **{name: _frame(content[name]) for name in ("rebound", "raw_paths", "parts")},
-        "rule": None if rule is None else ReferralRule(**rule),
-        "control": _row(content["control"]),
-        "pre_trend": None if trend is None else PreTrend(**trend),
-        "bounds": None if bounds is None else StudentBounds(**{**bounds, "table": _frame(bounds["table"])}),
-        "designs": tuple(_design(item) for item in content["designs"]),
-        "estimates": tuple(Estimate(**row) for row in content["estimates"]),
-        "plan": tuple((label, text) for label, text in content["plan"]),
-        "primary": None if primary is None else PrimaryAnswer(Estimate(**primary["main"]), _row(primary["control"])),
-    }
-    return StudentAnswer(**made_of)
-
-
-def _lottery(content: Mapping[str, Any]) -> LotteryAnswer:
-    verdict, essa = content["verdict"], content["essa"]
-    conditions = (Condition(**{**item, "tiers": tuple(item["tiers"])}) for item in essa["conditions"])
-    return LotteryAnswer(
-        rows=tuple(Estimate(**row) for row in content["rows"]),
-        verdict=Verdict(**{**verdict, "reasons": tuple(verdict["reasons"]), "cautions": tuple(verdict["cautions"])}),
-        card=tuple((label, text) for label, text in content["card"]),
-        essa=EssaGrade(essa["tier"], essa["label"], tuple(conditions)),
-        promised=content["promised"],
-        outcomes_from=content["outcomes_from"],
-        on_record=content["on_record"],
-        late=content["late"],
-    )
-
-
-def _design(content: Mapping[str, Any]) -> DesignAnswer:
-    return DesignAnswer(
-        name=content["name"],
-        path=_frame(content["path"]),
-        placebo_path=_frame(content["placebo_path"]),
-        overlap=content["overlap"],
-        refused=tuple(content["refused"]),
-        card=tuple((label, text) for label, text in content["card"]),
-        main=_row(content["main"]),
-        placebo=_row(content["placebo"]),
-    )
-
-
-def _row(content: Mapping[str, Any] | None) -> Estimate | None:
-    return None if content is None else Estimate(**content)

@@ -31,13 +31,19 @@ class Point:
 def checklist(result: Mapping[str, Any]) -> tuple[Point, ...]:
     """Return every point of the checklist, answered for one result of either track."""
     source = Source(result, read_result(result))
-    points = []
+    points, asked = [], answers(source.reading.track)
     for place, (key, title) in enumerate(catalog_file("appendix")["titles"].items(), start=1):
-        ask = ANSWERS[source.reading.track].get(key)
+        ask = asked.get(key)
         answer = ask(source) if ask else source.say(key)
         text, table = answer if isinstance(answer, tuple) else (answer, None)
         points.append(Point(place, title, capital(text), table))
     return tuple(points)
+
+
+def answers(track: str) -> dict[str, Asked]:
+    """Return point -> the function of its name, which answers it; other points are answered by their sentence alone."""
+    functions = {**vars(appendix_public if track == "public" else appendix_students), "again": again}
+    return {key: functions[key] for key in catalog_file("appendix")["titles"] if key in functions}
 
 
 def again(source: Source) -> Answer:
@@ -69,10 +75,3 @@ def _plan_words(source: Source) -> str:
     parts = ", ".join(f"{int(count)} {name}" for name, count in rows.groupby("standing")["rows"].sum().items())
     text = source.say("planned", sha256=check["plan_sha256"][:12], check=check, told=departures or "none", rows=parts)
     return text + "".join(source.say("addition", item=item) for item in check.get("additions") or ())
-
-
-# Track -> point -> who answers it; the others are answered by their sentence alone.
-ANSWERS: dict[str, dict[str, Asked]] = {
-    "public": {**appendix_public.ANSWERS, "again": again},
-    "students": {**appendix_students.ANSWERS, "again": again},
-}

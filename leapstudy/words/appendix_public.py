@@ -359,30 +359,3 @@ def _curve(source: Source, choice: str) -> str:
     names = {"points": outcome_unit(source.reading.outcome)} if choice == "scale" else {}
     levels = (source.say("level", name=names.get(row.Index, row.Index), mean=row.mean, n=row.size) for row in means)
     return source.say("curve", told="; ".join(levels))
-
-
-ANSWERS = {
-    answer.__name__: answer
-    for answer in (
-        comparison,
-        unit,
-        trends,
-        anticipation,
-        raw,
-        event_study,
-        baseline,
-        pre_trend,
-        not_rejected,
-        bounds,
-        inference,
-        others,
-        staggered,
-        covariates,
-        placebos,
-        rebound,
-        scale,
-        composition,
-        reach,
-        together,
-    )
-}

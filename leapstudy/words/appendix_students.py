@@ -181,12 +181,7 @@ def reach(source: Source) -> Answer:
         return source.absent("smallest detectable effect")
     if published is None or source.reading.draw:
         return source.say("reach_lottery" if source.reading.draw else "reach")
-    heads = {
-        "who": "Published effect on",
-        "month": "Month",
-        "effect_pp": "Points",
-        "seen": "Large enough to be seen",
-    }
+    heads = {"who": "Published effect on", "month": "Month", "effect_pp": "Points", "seen": "Large enough to be seen"}
     rows = published.assign(seen=published["effect_pp"].abs() >= mde)
     return source.say("reach"), headed(rows, heads, "Published effects beside what can be detected", 0)
 
@@ -199,29 +194,3 @@ def together(source: Source) -> str:
 def design_of(source: Source, name: str = RECOMMENDED) -> dict[str, Any]:
     """Return one design of the result, the recommended one by default."""
     return next(item for item in source.at("answer", "designs") if item["name"] == name)
-
-
-ANSWERS = {
-    answer.__name__: answer
-    for answer in (
-        estimand,
-        comparison,
-        trends,
-        unit,
-        anticipation,
-        raw,
-        event_study,
-        baseline,
-        pre_trend,
-        not_rejected,
-        bounds,
-        inference,
-        others,
-        covariates,
-        placebos,
-        rebound,
-        composition,
-        reach,
-        together,
-    )
-}

@@ -126,7 +126,4 @@ def published_table(facts: Facts) -> Table:
     rows = facts.published_effects.rename(
         columns={"months_after_first_visit": "months after first visit", "wording": "points, as published"}
     )
-    return Table(
-        rows[["who", "months after first visit", "points, as published", "source"]],
-        CATALOG.say("published"),
-    )
+    return Table(rows[["who", "months after first visit", "points, as published", "source"]], CATALOG.say("published"))

@@ -8,13 +8,7 @@ import textwrap
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.names import ALL_DISTRICTS
-from leapstudy.core.phrases import (
-    capital,
-    interval_words,
-    missing,
-    number,
-    probability,
-)
+from leapstudy.core.phrases import capital, interval_words, missing, number, probability
 from leapstudy.core.table import extremes, records
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from leapstudy.core.phrases import (
-    capital,
-)
+from leapstudy.core.phrases import capital
 from leapstudy.core.table import records
 from leapstudy.data.names import outcome_unit, study_names
 from leapstudy.did.answer import Answer, DistrictAnswer, PooledAnswer, estimator_rows

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from leapstudy.batch.batch import Outcome, _own_numbers, run_batch
+from leapstudy.batch.batch import Outcome, _own_numbers, board, expected_seconds, failure_table, run_batch
 from leapstudy.batch.job import Run, student_files
 from leapstudy.batch.last_batch import NAME as BATCH
 from leapstudy.batch.last_batch import (
@@ -25,7 +25,6 @@ from leapstudy.batch.last_batch import (
     untouched,
 )
 from leapstudy.batch.manifest import Manifest, verdict
-from leapstudy.batch.progress import board, expected_seconds, failure_table
 from leapstudy.batch.ro_crate import NAME as RECORD
 from leapstudy.cli import main
 from leapstudy.core.errors import BadInput

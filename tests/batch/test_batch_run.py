@@ -15,12 +15,11 @@ from filelock import FileLock
 from rich.console import Console
 
 from leapstudy.batch import executors
-from leapstudy.batch.batch import _longest_first, run_batch
+from leapstudy.batch.batch import _longest_first, failure_table, run_batch
 from leapstudy.batch.job import input_hashes
 from leapstudy.batch.last_batch import locked, reasons
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, verdict, write_manifest
 from leapstudy.batch.plan import declared_parameters, make_plan
-from leapstudy.batch.progress import failure_table
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 

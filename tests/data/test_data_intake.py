@@ -14,11 +14,18 @@ from leapstudy.data.guess import Asked, guess_shape
 from leapstudy.data.intake import Recipe, Source, look
 from leapstudy.data.new_study import draft
 from leapstudy.data.schema import checked
-from leapstudy.data.sheets import as_table, header_line, read_sheets
+from leapstudy.data.sheets import (
+    as_table,
+    code_pattern,
+    figures_text,
+    header_line,
+    number_text,
+    read_sheets,
+    school_year_of,
+)
 from leapstudy.data.state import State
 from leapstudy.data.tables import Code
 from leapstudy.data.tidy import tidy
-from leapstudy.data.values import code_pattern, figures_text, number_text, school_year_of
 
 ANY = Asked()
 YEARS = ("2017-18", "2018-19", "2021-22")

@@ -9,7 +9,8 @@ import pytest
 
 import leapstudy
 from leapstudy.core.errors import BadInput
-from leapstudy.study.result import jsonable, load_result, made, save_result
+from leapstudy.study.result import jsonable, load_result, made, restored, save_result
+from leapstudy.study.student_results import DesignAnswer
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,14 @@ def test_a_file_of_another_shape_is_refused(tmp_path, content, words):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(BadInput, match="leapstudy run"):
         load_result(tmp_path / "result.json")
+
+
+def test_what_is_written_of_an_answer_is_read_back_whole(hartford):
+    """Also what stands last, such as why a design has no effect: pages say it."""
+    path = pd.DataFrame({"event_time": [1.0, 2.0], "low_pp": [np.nan, np.nan]})
+    card = (("Estimator", "cs"), ("Base months", "the last one"))
+    design = DesignAnswer("at_risk", path, path, None, hartford.main, 0.5, ("few",), card, "overlap")
+    again = restored(DesignAnswer, json.loads(json.dumps(jsonable(design))))
+    pd.testing.assert_frame_equal(again.path, path)
+    assert (again.main, again.placebo, again.why_none) == (None, hartford.main, "overlap")
+    assert (again.refused, again.card) == (("few",), card)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import leapstudy.words
-from leapstudy.words.appendix import ANSWERS
+from leapstudy.words.appendix import answers
 from leapstudy.words.sentences import FORMS, catalog_file, sentence
 
 WORDS = Path(leapstudy.words.__file__).parent
@@ -38,7 +38,7 @@ for track in ("public", "students"):
     CATALOGS[f"appendix_{track}"] = (
         {**catalog_file("appendix")["both"], **catalog_file("appendix")[track]},
         [f"appendix_{track}", "appendix", "appendix_source"],
-        set(catalog_file("appendix")["titles"]) - set(ANSWERS[track]),
+        set(catalog_file("appendix")["titles"]) - set(answers(track)),
     )
 """Name -> its sentences, the modules that say them, and those that are said without a call of their own."""
 

@@ -11,23 +11,13 @@ from leapstudy.core.names import check_option, check_whole
 from leapstudy.core.phrases import counted, missing, number
 from leapstudy.did.eventstudy import bands
 from leapstudy.did.frames.read import NEVER, Columns, UnitPanel, read_frame
-from leapstudy.did.frames.results import (
-    Result,
-    digits_of,
-    draw_path,
-    moved,
-    of_zero,
-    p_words,
-    the_treated,
-    uncertainty,
-)
+from leapstudy.did.frames.results import Result, digits_of, draw_path, moved, of_zero, p_words, the_treated, uncertainty
 from leapstudy.did.frames.two_sides import SEED
 from leapstudy.did.permutation import DRAWS, TIE
-from leapstudy.did.spread import LEAST_NOISE
+from leapstudy.did.spread import LEAST_NOISE, t_above, t_critical
 from leapstudy.did.staggered import att_gt as estimator
 from leapstudy.did.staggered.att_gt import AttGt, Choices
 from leapstudy.did.staggered.effects import Effects, Kind, averages, cs_effects
-from leapstudy.did.student_t import t_above, t_critical
 from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")

@@ -70,15 +70,16 @@ class Result:
 
     __slots__ = ()
     title: ClassVar[str] = ""
+    table: pd.DataFrame
 
     @property
     @abstractmethod
     def finding(self) -> str:
         """The result in one or two sentences."""
 
-    @abstractmethod
     def to_frame(self) -> pd.DataFrame:
-        """Return the result as a table."""
+        """Return the result's `table`."""
+        return self.table.copy()
 
     @abstractmethod
     def _facts(self) -> list[tuple[str, str]]:
@@ -262,10 +263,6 @@ class EventStudyResult(Result):
         if times == 1:
             return "Nothing before the start can be tested with one time before it."
         return f"The {times} times before the start cannot be tested together with so few {self.noun}s."
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the differences by time."""
-        return self.table.copy()
 
     def _facts(self) -> list[tuple[str, str]]:
         rows = [

@@ -15,7 +15,7 @@ from leapstudy.did.frames.two_sides import SEED, estimate_two_sides, start_of
 from leapstudy.did.honest import honest_bounds, with_t
 from leapstudy.did.nested import without_unit
 from leapstudy.did.sample import Sample
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import t_critical
 
 # Departures shown, in multiples of the largest change before the start.
 TIMES = (0.0, 0.5, 1.0)
@@ -42,10 +42,6 @@ class RowsResult(Result):
     def finding(self) -> str:
         """What the rows say together, in one sentence."""
         return self.sentence
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the rows."""
-        return self.table.copy()
 
     def _facts(self) -> list[tuple[str, str]]:
         # in one scale: a small number beside larger ones has no more decimals than they have

@@ -14,7 +14,7 @@ from leapstudy.did.design import Sample
 from leapstudy.did.effect import to_points
 from leapstudy.did.inference.record import Method, answer_of
 from leapstudy.did.permutation import TIE
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import t_critical
 
 LEAST_YEARS = 2
 MOST_DONORS = 40

@@ -19,8 +19,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.assignment import redrawn_moments, shared_places, small_strata
 from leapstudy.did.lottery.rollout import adjusted, cells_of, scores_of, welch
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.did.spread import POWER
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import POWER, t_critical
 
 DEALS = 300
 # Deals in each window of past periods, so that 5% of them are a few.
@@ -65,13 +64,7 @@ class Dealt:
 Windows = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
-def deal(
-    windows: Windows,
-    phases: Mapping[int, float],
-    seed: int,
-    *,
-    deals: int = DEALS,
-) -> Dealt:
+def deal(windows: Windows, phases: Mapping[int, float], seed: int, *, deals: int = DEALS) -> Dealt:
     """Deal a program without effect into past periods, by the lottery that is planned.
 
     Parameters

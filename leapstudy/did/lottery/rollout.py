@@ -16,7 +16,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import options
 from leapstudy.did.lottery.assignment import Moments, moments, redrawn_moments
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import t_critical
 
 Adjustment = Literal["efficient", "did", "difference"]
 REDRAWS = 1_999

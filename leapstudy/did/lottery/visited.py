@@ -27,7 +27,7 @@ from leapstudy.did.lottery.assignment import moments
 from leapstudy.did.lottery.rollout import Adjustment, Rollout, cells_of, residual, rollout, scores_of, welch
 from leapstudy.did.nested import method_of
 from leapstudy.did.permutation import ALPHA, TIE
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import t_critical
 
 RESAMPLES = 999
 Shape = Literal["bounded", "two rays", "whole line"]
@@ -287,12 +287,7 @@ def lee_bounds(outcome: np.ndarray, offered: np.ndarray, seed: int, resamples: i
     again = np.array([_bounds(*(rng.choice(side, len(side)) for side in sides)) for _ in range(resamples)])
     lower_se, upper_se = np.nanstd(again, axis=0, ddof=1)
     reach = _imbens_manski(upper - lower, max(lower_se, upper_se))
-    return LeeBounds(
-        lower=lower,
-        upper=upper,
-        low=lower - reach * lower_se,
-        high=upper + reach * upper_se,
-    )
+    return LeeBounds(lower=lower, upper=upper, low=lower - reach * lower_se, high=upper + reach * upper_se)
 
 
 def _bounds(offered: np.ndarray, waiting: np.ndarray) -> tuple[float, float]:

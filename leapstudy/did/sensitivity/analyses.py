@@ -205,10 +205,7 @@ def examine(
         one_step_up=pd.concat(steps, ignore_index=True),
         recovery=_attempt(lambda: beyond_recovery(three), reasons),
         covariates=_attempt(lambda: _with_covariates(data, spec, treated), reasons),
-        bounds=(
-            plain_bounds(attendance),
-            *(_robust(attendance, chronic, reasons) if robust else ()),
-        ),
+        bounds=(plain_bounds(attendance), *(_robust(attendance, chronic, reasons) if robust else ())),
         not_possible=tuple(reasons),
     )
 

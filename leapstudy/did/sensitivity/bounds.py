@@ -17,7 +17,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.did.honest import Violation, breakdown, honest_bounds, with_t
-from leapstudy.did.student_t import t_critical
+from leapstudy.did.spread import t_critical
 
 HOLE = (
     "Robust bounds need earlier figures in a row, and one between them lacks: what is seen over several periods is no "

@@ -8,8 +8,8 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Role, check_option
+from leapstudy.did.spread import t_above, t_critical
 from leapstudy.did.staggered.att_gt import AttGt, Choices
-from leapstudy.did.student_t import t_above, t_critical
 from leapstudy.students.moments.record import Cluster, Influence, Moments, clustered
 
 # One number; by cohort; by calendar month; by time since the first visit.

@@ -15,8 +15,8 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.parameter_file import read_text
 from leapstudy.data import StudyData
+from leapstudy.data.sheets import is_year
 from leapstudy.data.state import State
-from leapstudy.data.values import is_year
 from leapstudy.did.lottery.assignment import Drawn, draw
 from leapstudy.evidence.plan import Period, period_begin, period_end
 from leapstudy.students.settings import load_settings
