@@ -1,18 +1,15 @@
-"""A Spark cluster of one master and one worker on this machine's loopback,
-as `sbin/start-*.sh` of Spark starts them.
+"""A Spark cluster of one master and one worker on this machine's loopback; tasks run in a process of their own.
+
+Both daemons live in the driver's Java: two more would only start, and wait.
 """
 
 import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Seconds until master and worker must have come up.
-PATIENCE = 120
+import pytest
 
 # A session that lives for minutes: what the second compiler and parallel collection cost never comes back.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -27,6 +24,9 @@ DEFAULTS = {
     # compiling code for hundreds of sums takes longer than a few hundred students do without
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.subexpressionElimination.enabled": "false",
+    "spark.shuffle.compress": "false",
+    "spark.broadcast.compress": "false",
     "spark.driver.extraJavaOptions": SHORT_LIVED,
     "spark.executor.extraJavaOptions": SHORT_LIVED,
     "spark.executor.memory": "768m",
@@ -40,41 +40,26 @@ def has_java() -> bool:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[str]:
-    """Start a master and a worker, and yield the address; what they need stands in `spark-defaults.conf`,
-    as anywhere.
-    """
-    import pyspark
+    """Start both daemons, and yield the address; what they need stands in `spark-defaults.conf`, as anywhere."""
+    from pyspark import SparkContext
 
     (folder / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in DEFAULTS.items()))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address, home = f"spark://127.0.0.1:{port}", Path(pyspark.__file__).parent
-    where = ["--host", "127.0.0.1", "--webui-port", "0"]
-    daemons = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED}
-    env = {**os.environ, **daemons, "SPARK_CONF_DIR": str(folder), "SPARK_LOCAL_IP": "127.0.0.1"}
-
-    def start(role: str, *arguments: str) -> subprocess.Popen[bytes]:
-        name = f"org.apache.spark.deploy.{role.lower()}.{role}"
-        with (folder / f"{role}.log").open("wb") as log:
-            return subprocess.Popen(
-                [home / "bin" / "spark-class", name, *where, *arguments], env=env, stdout=log, stderr=log
-            )
-
-    master = start("Master", "--port", str(port))
-    worker = start("Worker", "--cores", "2", "--memory", "1g", "--work-dir", str(folder / "work"), address)
-    try:
-        _wait(folder / "Worker.log", b"Successfully registered with master")
-        yield address
-    finally:
-        for process in (worker, master):
-            process.terminate()
-            process.wait()
-
-
-def _wait(log: Path, words: bytes) -> None:
-    end = time.monotonic() + PATIENCE
-    while words not in log.read_bytes():
-        if time.monotonic() > end:
-            raise TimeoutError(log.read_text()[-2000:])
-        time.sleep(0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(folder))
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("PYSPARK_PYTHON", "no Python here: workers need Java only")
+        SparkContext._ensure_initialized()
+        jvm, none = SparkContext._jvm, SparkContext._jvm.scala.Option.empty()
+        conf = jvm.org.apache.spark.SparkConf()
+        master = jvm.org.apache.spark.deploy.master.Master.startRpcEnvAndEndpoint("127.0.0.1", 0, 0, conf)._1()
+        address = f"spark://{master.address().hostPort()}"
+        masters = SparkContext._gateway.new_array(jvm.java.lang.String, 1)
+        masters[0] = address
+        start = jvm.org.apache.spark.deploy.worker.Worker.startRpcEnvAndEndpoint
+        worker = start("127.0.0.1", 0, 0, 2, 1024, masters, str(folder / "work"), none, conf, none)
+        try:
+            yield address
+        finally:
+            for daemon in (worker, master):
+                daemon.shutdown()
+                daemon.awaitTermination()

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import duckdb
 import ibis
+import pandas as pd
 import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.common.exceptions import IbisError
@@ -97,6 +98,14 @@ def held(doing: str, rows: Table) -> Iterator[Table]:
         yield table
     finally:
         release(table)
+
+
+def in_memory(frame: pd.DataFrame) -> Table:
+    """Return a small table of this process as an expression of any engine.
+
+    Text as objects: of pandas' own strings PySpark makes rows of Python, which need Python on every worker.
+    """
+    return ibis.memtable(frame.astype(dict.fromkeys(frame.select_dtypes("str"), object)))
 
 
 def lend(con: BaseBackend, table: pa.Table) -> Table:

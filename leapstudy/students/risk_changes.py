@@ -25,7 +25,7 @@ from ibis.expr.types import FloatingValue, IntegerValue, Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.disclosure import VISIT_COUNTS
-from leapstudy.students.engine import held, keep, sealed
+from leapstudy.students.engine import held, in_memory, keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
 from leapstudy.students.lookback import lookbacks
 from leapstudy.students.moments.pivot import month_number
@@ -287,7 +287,7 @@ def influence_products(
     every = pd.concat(coefficients.values(), ignore_index=True)
     lanes = _lanes(every[["grp", "district_code"]].drop_duplicates())
     count = int(lanes["lane"].max()) + 1
-    comparison = ibis.memtable(_wide(every[~every["treated"]].merge(lanes, on=["grp", "district_code"]), count))
+    comparison = in_memory(_wide(every[~every["treated"]].merge(lanes, on=["grp", "district_code"]), count))
     parts = []
     for low, high in _ranges(changes.people, count):
         some = RiskChanges(changes.people, *(_between(table, low, high) for table in (changes.sets, changes.rates)))
@@ -363,12 +363,12 @@ def _visited_amounts(
     for split, table in coefficients.items():
         rows = _of_visited(changes, split)
         on_own = table[table["treated"]].merge(lanes, on=["grp", "district_code"])
-        both = rows.join(ibis.memtable(on_own[[*PLACE, "part", "lane", "intercept", "slope"]]), [*PLACE, "part"])
+        both = rows.join(in_memory(on_own[[*PLACE, "part", "lane", "intercept", "slope"]]), [*PLACE, "part"])
         amount = both.intercept + both.slope * both.change
         parts.append(both.select("who", "district_code", "lane", key=both.t - both.g, amount=amount))
         cohorts = ["district_code", "g", "part"]
         sizes = shares[split].merge(lanes, on=["grp", "district_code"]).astype({"key": "int64"})
-        both = rows.select("who", *cohorts).distinct().join(ibis.memtable(sizes.drop(columns="grp")), cohorts)
+        both = rows.select("who", *cohorts).distinct().join(in_memory(sizes.drop(columns="grp")), cohorts)
         parts.append(both.select("who", "district_code", "lane", key="key", amount=both.intercept))
     every = ibis.union(*parts) if len(parts) > 1 else parts[0]
     amounts = {f"a{lane}": ibis.ifelse(every.lane == lane, every.amount, 0.0).sum() for lane in range(count)}
