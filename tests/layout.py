@@ -26,6 +26,9 @@ def drawn(figure):
 def overlaps(figure):
     """Return what is cut or overlaps, and what is too small or in a strange color, of all texts as they are drawn."""
     canvas = FigureCanvasAgg(figure)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_ticklabels()  # from here on each tick is an object of its own, whose label has a place
     with frame.styled():
         canvas.draw()
     page = figure.bbox

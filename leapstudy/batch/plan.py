@@ -91,7 +91,8 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
     treated = treated_districts(data.districts)
     of_students = "students" in TRACKS[track]
     own_files = of_students and not load_settings().simulated
-    places = [name for name in names if name not in _article_names()]
+    of_articles = {name for path in articles() for name in (_slug(path), path.stem)}
+    places = [name for name in names if name not in of_articles]
     notebooks = [path for path in articles() if not names or {_slug(path), path.stem} & set(names)]
     if why := no_rollout():
         if names and any(path.stem == ROLLOUT for path in notebooks):
@@ -202,10 +203,6 @@ def _notebooks_of(track: str, notebooks: Sequence[Path]) -> list[Path]:
         *(notebooks if "public" in TRACKS[track] else []),
         *([_notebook(STUDENTS)] if "students" in TRACKS[track] else []),
     ]
-
-
-def _article_names() -> set[str]:
-    return {name for path in articles() for name in (_slug(path), path.stem)}
 
 
 def settable(notebooks: Sequence[Path]) -> dict[str, Any]:

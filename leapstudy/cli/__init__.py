@@ -91,8 +91,8 @@ def _plan(
     A new plan that is `to_run` will almost surely need kernels: they warm up while it is made. Where the units need
     not have `started`, the runs of students are all there are before a start.
     """
+    from leapstudy.batch.copied import require_current
     from leapstudy.batch.last_batch import asked, kept_part, kept_plan
-    from leapstudy.cli.new import require_current
 
     if track not in TRACKS:
         raise bad_value("track", track, TRACKS)
@@ -452,7 +452,8 @@ def refresh(
 
 
 def _take_over() -> None:
-    from leapstudy.cli.new import LISTING, bring, copied, take_over
+    from leapstudy.batch.copied import LISTING, copied, take_over
+    from leapstudy.cli.new import bring
 
     if not paths.notebooks().exists():
         bring(paths.root())

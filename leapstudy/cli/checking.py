@@ -21,8 +21,8 @@ def check(
     """Validate data and parameters step by step without running anything; all faults are told together."""
     if path is not None:
         raise typer.Exit(_check_students(path))
+    from leapstudy.batch.copied import copied
     from leapstudy.batch.plan import ROLLOUT, no_rollout, others
-    from leapstudy.cli.new import copied
     from leapstudy.core.phrases import capital
     from leapstudy.data.steps import STEPS
 
@@ -100,9 +100,9 @@ def _headline() -> dict[str, str]:
 
 def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
     """Return the last step: what runs read only later, each once; what is wrong with the data is told before."""
+    from leapstudy.batch.copied import require_current
     from leapstudy.batch.params import resolve
     from leapstudy.batch.plan import make_plan
-    from leapstudy.cli.new import require_current
     from leapstudy.data import load_facts
     from leapstudy.data.steps import WAITS, Step
     from leapstudy.students.simulate import load_config

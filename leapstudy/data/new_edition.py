@@ -138,7 +138,8 @@ def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool, new_names:
             "one that it replaces, or say --add if it is a further one."
         )
     old_name = file.name if file.name in names else "" if add else names[0]
-    shapes = [shape.model_copy(update={"sources": _without(shape, old_name)}) for shape in recipe.shapes]
+    rest = [tuple(source for source in shape.sources if source.file != old_name) for shape in recipe.shapes]
+    shapes = [shape.model_copy(update={"sources": own}) for shape, own in zip(recipe.shapes, rest, strict=True)]
     for source, frame in tables:
         place = _fitting(recipe, source, frame)
         shape = _with_new_names(recipe, source, frame, new_names) if place is None else shapes[place]
@@ -147,10 +148,6 @@ def _with_file(recipe: Recipe, file: Path, tables: Looked, add: bool, new_names:
     shapes = [shape for shape in shapes if shape.sources]
     newest = (*(name for name in recipe.restated if name != file.name), file.name) if recipe.restated else ()
     return recipe.model_copy(update={"shapes": tuple(shapes), "restated": newest})
-
-
-def _without(shape: Shape, file: str) -> tuple[Source, ...]:
-    return tuple(source for source in shape.sources if source.file != file)
 
 
 def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:

@@ -139,7 +139,8 @@ def header_line(rows: Sequence[Sequence[str]]) -> int:
 
 def _numbers(cells: Sequence[str]) -> int:
     """Return how many cells are numbers and no years."""
-    return sum(bool(re.fullmatch(r"[-+]?[\d.,]+%?", cell)) and not _year(cell) for cell in cells)
+    numbers = [cell for cell in cells if re.fullmatch(r"[-+]?[\d.,]+%?", cell)]
+    return sum(not re.fullmatch(r"(19|20)\d\d", cell) for cell in numbers)
 
 
 def _over(above: Sequence[str], row: Sequence[str]) -> list[str]:
@@ -152,10 +153,6 @@ def _is_below(row: Sequence[str], below: Sequence[str]) -> bool:
     cells = [cell for cell in below if cell]
     further = [cell for upper, cell in zip_longest(row, below, fillvalue="") if cell and not upper]
     return bool(further) and len(cells) > 1 and not _numbers(cells)
-
-
-def _year(cell: str) -> bool:
-    return bool(re.fullmatch(r"(19|20)\d\d", cell))
 
 
 def as_table(rows: Sequence[Sequence[str]], header: int) -> tuple[pd.DataFrame, int]:

@@ -106,7 +106,8 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
     import the solvers. The same figures give the same bounds, which are remembered for the next who asks.
     """
     _check(problem, kind)
-    intervals = [_interval(problem, kind, float(bound)) for bound in grid]
+    interval = smoothness_interval if kind == "smoothness" else magnitudes_interval
+    intervals = [interval(problem, float(bound)) for bound in grid]
     return pd.DataFrame(
         {
             "kind": kind,
@@ -173,10 +174,6 @@ def _check(problem: Problem, kind: Violation) -> None:
             f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare "
             f"violations with; got {n_pre}. Bring earlier periods; without them no bound can be given."
         )
-
-
-def _interval(problem: Problem, kind: Violation, bound: float) -> tuple[float, float]:
-    return smoothness_interval(problem, bound) if kind == "smoothness" else magnitudes_interval(problem, bound)
 
 
 def _includes_zero(problem: Problem, kind: Violation, bound: float) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Scale
@@ -67,6 +68,12 @@ def _words(years: Sequence[str]) -> str:
     return years[0] if len(years) == 1 else f"mean of {years[0]} to {years[-1]}"
 
 
+@of_last
+def _figures(rates: pd.DataFrame, units: tuple[str, ...]) -> np.ndarray:
+    """Return the figures of units, one row each; every contrast asks for them."""
+    return rates.reindex(index=list(units)).to_numpy(float)
+
+
 def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale: Scale) -> Sample:
     """Return the units of either side that have every figure that the contrast uses.
 
@@ -87,7 +94,9 @@ def sample_of(question: Question, rates: pd.DataFrame, contrast: Contrast, scale
         If a treated unit lacks a figure, or fewer than two comparison units have all of them.
     """
     years = list(contrast.years)
-    values = rates.reindex(index=[*question.treated, *question.comparison], columns=years).to_numpy(float)
+    places = rates.columns.get_indexer(years)
+    figures = _figures(rates, (*question.treated, *question.comparison))
+    values: np.ndarray = np.where(places < 0, np.nan, figures[:, places])
     if scale == "logodds":
         share = values.clip(0.05, 99.95) / 100
         values = np.log(share / (1 - share))

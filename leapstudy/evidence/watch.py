@@ -108,7 +108,8 @@ def watch(
     """Compare counts with the plan, and phases of a draw with the first month (``YYYY-MM``) of their visits."""
     plan = promise or Promise()
     schools, weeks = _schools(progress.schools), _promised_by_week(_weeks(progress.weeks), until, plan)
-    silent, arms = _silent_schools(progress.feeds, until), _arms(progress.arms)
+    silent = _silent_schools(progress.feeds, until)
+    arms = _round(progress.arms.set_index("phase"), ("students", "met", "too_early")).reset_index()
     totals = _totals(progress.schools, until, plan)
     over = plan.last is None or until >= plan.last
     warnings = (*_idle(progress.arms, f"{until:%Y-%m}", starts or {}), *_warnings(totals, silent, progress.arms, over))
@@ -204,10 +205,6 @@ def _silent_schools(feeds: pd.DataFrame, until: date) -> pd.DataFrame:
     missing = (since - own.reindex(schools.index).fillna(0)).astype(int)
     table = pd.DataFrame({"last_month": schools["max"], "months_missing": missing})
     return table[missing > 0].sort_values("months_missing", ascending=False, kind="stable").reset_index()
-
-
-def _arms(counts: pd.DataFrame) -> pd.DataFrame:
-    return _round(counts.set_index("phase"), ("students", "met", "too_early")).reset_index()
 
 
 def _totals(counts: pd.DataFrame, until: date, plan: Promise) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from leapstudy.figures.common import MANY, Asked, caption_of, context_lines
 from leapstudy.figures.exhibit import Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, effect_axis, fitted, frame, inches_across, styled, text_width, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, TEXT, WIDE
+from leapstudy.figures.ticks import set_ticks
 from leapstudy.words import findings
 
 # Inches of the two panels; side by side where the page is wide, else one above the other.
@@ -85,7 +86,7 @@ def _paths(axes: Axes, panel: pd.DataFrame, name: str, unit: str) -> None:
         ylim=(low - 1.6 * room, high + 1.6 * room),
     )
     every = -(-len(years) // max(int(inches_across(axes) / 0.65), 1))
-    axes.set_xticks(range(0, len(years), every), years[::every])
+    set_ticks(axes.xaxis, range(0, len(years), every), years[::every])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=unit == "percent"))
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:.0f}%" if unit == "percent" else f"{value:g}")

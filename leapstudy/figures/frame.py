@@ -14,7 +14,6 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager
@@ -36,18 +35,23 @@ from leapstudy.figures.palette import (
     WARNING,
     WIDE,
 )
+from leapstudy.figures.ticks import HouseAxes
 
 for _face in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
     fontManager.addfont(str(_face))
 
 STYLE: dict[Any, Any] = {
-    **sns.axes_style("ticks"),
     "font.family": [FACE, "DejaVu Sans"],
     "font.size": 9.5,
     "axes.spines.left": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": CONTEXT,
+    "axes.labelcolor": ".15",
+    "axes.axisbelow": True,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
     "xtick.color": CONTEXT,
     "xtick.labelcolor": COMPARISON,
     "xtick.labelsize": 9.0,
@@ -222,7 +226,8 @@ def _write(
 def axes(figure: Figure, left: float, right: float, bottom: float, top: float) -> Axes:
     """Return axes between four lines, in inches from the lower left corner of the figure."""
     width, height = figure.get_size_inches()
-    return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
+    place = (left / width, bottom / height, (right - left) / width, (top - bottom) / height)
+    return figure.add_axes(place, axes_class=HouseAxes)
 
 
 def inches_across(axes: Axes) -> float:

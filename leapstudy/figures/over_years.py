@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKDOWN
-from matplotlib.ticker import FixedLocator
 
 from leapstudy.data.names import counted_units, study_names, unit_noun
 from leapstudy.did.eventstudy import EventStudy
@@ -17,6 +16,7 @@ from leapstudy.figures.common import MANY, context_lines
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, inches_across, label, mark, signed, styled, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, OWN, SHADE, SMALL, TEXT, WARNING, WIDE
+from leapstudy.figures.ticks import set_ticks
 from leapstudy.study.over_years import OverYears
 from leapstudy.words import over_years as words
 from leapstudy.words.appendix_public import BANDS
@@ -84,8 +84,7 @@ def _place(year: str) -> int:
 
 
 def _time_axis(axes: Axes, years: Sequence[str], labels: Sequence[str]) -> None:
-    axes.xaxis.set_major_locator(FixedLocator([_place(year) for year in labels]))
-    axes.set_xticklabels(labels)
+    set_ticks(axes.xaxis, [_place(year) for year in labels], labels)
     look: dict[str, Any] = {"marker": TICKDOWN, "markersize": 2.5, "color": CONTEXT, "linestyle": "none"}
     places = [_place(year) for year in years]
     axes.plot(places, np.zeros(len(places)), transform=axes.get_xaxis_transform(), clip_on=False, **look)
@@ -143,7 +142,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
     _end_labels(axes, ends, highest)
     _warn(axes, answer)
     ticks = list(range(0, int(highest) + 1, 10))
-    axes.set_yticks(ticks, [f"{tick}%" if tick == ticks[-1] else str(tick) for tick in ticks])
+    set_ticks(axes.yaxis, ticks, [f"{tick}%" if tick == ticks[-1] else str(tick) for tick in ticks])
     axes.text(
         _place(answer.start) - 0.6,
         highest * 0.99,
@@ -207,7 +206,6 @@ def _difference(axes: Axes, answer: OverYears, study: EventStudy, scale: str) ->
         mark(axes, _place(row.year) + 0.35, row.estimate, "D", WARNING, 5, hollow=True, zorder=5)
     reach = float(np.nanmax(np.abs(np.concatenate([rows["low_pp"], rows["high_pp"]])))) * 1.05
     axes.set_ylim(-reach, reach)
-    axes.grid(visible=False)
     axes.set_title(_direction(after, scale), loc="left", size=TEXT, weight="bold", color=INK, pad=8)
     _effect_ticks(axes, reach, scale)
     years = _years(answer)
@@ -243,10 +241,10 @@ def _effect_ticks(axes: Axes, reach: float, scale: str) -> None:
         step = next(size * 10**power for power in count() for size in (1, 2, 4, 5) if reach / (size * 10**power) <= 2.6)
         ticks = np.arange(-2, 3) * step
         ticks = ticks[np.abs(ticks) <= reach]
-        axes.set_yticks(ticks, [signed(float(tick)) for tick in ticks])
+        set_ticks(axes.yaxis, ticks, [signed(float(tick)) for tick in ticks])
         return
     factors = np.array([0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.33, 2, 4])
     ticks = factors[np.abs(np.log(factors)) <= reach]
     keep = ticks if len(ticks) <= 5 else ticks[np.abs(np.log(ticks)) > 0.2 * reach]
     keep = np.unique(np.append(keep, 1.0))
-    axes.set_yticks(np.log(keep), [f"×{factor:g}" for factor in keep])
+    set_ticks(axes.yaxis, np.log(keep), [f"×{factor:g}" for factor in keep])

@@ -13,7 +13,7 @@ from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import check_option
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
-from leapstudy.students.lookback import first_day, lookbacks, months_behind, school_months
+from leapstudy.students.lookback import SPANS, first_day, lookbacks, months_behind, school_months
 from leapstudy.students.referral_rule import WINDOWS, WORDS
 from leapstudy.students.visits import grade_band
 
@@ -207,7 +207,7 @@ def past_decisions(data: StudentData, after: int, window: str) -> tuple[str, ...
     BadInput
         If there is none.
     """
-    least = {"last_two_months": 2, "last_three_months": 3}.get(window, 1)
+    least = SPANS.get(window, 1)
     free = months_without_program(data)
     usable = free[least - 1 : max(len(free) - after, 0)]
     if not usable:

@@ -1,17 +1,19 @@
 """How much of the time before a month a student had missed: what a district sees when it decides on a referral."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import ibis
 import pandas as pd
-from ibis.expr.types import FloatingValue, IntegerValue, NumericValue, Table
+from ibis.expr.types import FloatingValue, IntegerValue, NumericValue, Table, Value
 
+from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
-from leapstudy.students.referral_rule import WINDOWS
+from leapstudy.students.referral_rule import WINDOWS, ReferralRule
 
-_SPANS = {"last_month": 1, "last_two_months": 2, "last_three_months": 3}
+# Windows of so many months before the decision; the others are of a school year.
+SPANS = {"last_month": 1, "last_two_months": 2, "last_three_months": 3}
 
 
 def school_months(panel: Table) -> Table:
@@ -20,6 +22,12 @@ def school_months(panel: Table) -> Table:
     order = ibis.window(order_by=months.month)
     place = ibis.row_number().over(order).cast("int64")
     return months.mutate(decided=months.month.lead().over(order), position=place + 1)
+
+
+def by_rule(rows: Table, rules: Sequence[ReferralRule], value: Callable[[ReferralRule], Value]) -> Value:
+    """Return a value of the own district's rule; districts without a referral take that of the last rule, of all."""
+    own = [(rows.district_code == rule.district_code, value(rule)) for rule in rules if rule.district_code != ALL]
+    return ibis.cases(*own, else_=value(rules[-1])) if own else value(rules[-1])
 
 
 def _percent(missed: NumericValue, enrolled: NumericValue) -> FloatingValue:
@@ -43,8 +51,8 @@ def months_behind(window: str, month: str, months: Sequence[str]) -> tuple[str, 
     ('2031-06', '2031-09')
     """
     until = [each for each in months if each <= month]
-    if window in _SPANS:
-        return tuple(until[-_SPANS[window] :])
+    if window in SPANS:
+        return tuple(until[-SPANS[window] :])
     year = int(month[:4]) - (month[5:] < "07") - (window == "last_year")
     return tuple(each for each in until if each >= f"{year}-07")
 
@@ -85,7 +93,7 @@ def lookbacks(panel: Table, *, to_come: bool = False, within: Sequence[str] = ()
         "year_to_date": year,
         "last_year": ibis.ifelse(over, year, _percent(rows.year_missed, rows.year_enrolled)),
     }
-    for name, span in _SPANS.items():
+    for name, span in SPANS.items():
         recent = ibis.window(group_by=rows.student, order_by=rows.position, range=(1 - span, 0))
         windows[name] = _percent(rows.missed.sum().over(recent), rows.enrolled.sum().over(recent))
     return rows.mutate(**windows).select("student", "district_code", "month", "decided", "position", *WINDOWS)

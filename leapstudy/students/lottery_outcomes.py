@@ -91,7 +91,7 @@ def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendanc
         enrolled=rows.days_enrolled.sum(), attended=rows.days_attended.sum()
     )
     by_student = by_student.filter(by_student.enrolled > 0)
-    place = _places(lottery)
+    place = pd.Series(np.arange(len(lottery.units)), index=lottery.units["unit"].to_numpy())
     periods = len(lottery.starts) + 1
     rates = by_student.group_by(["unit", "period"]).agg(y=_points(by_student, name))
     table = sealed("summing the outcomes of the draw", rates.to_pandas)
@@ -143,10 +143,6 @@ def _by(day: ibis.expr.types.DateValue, last: str) -> BooleanValue:
 def _districts(rows: Table) -> int:
     offered = rows.filter(rows.phase != WAITING)
     return int(sealed("counting the districts of the draw", lambda: offered.district_code.nunique().execute()))
-
-
-def _places(lottery: Lottery) -> pd.Series:
-    return pd.Series(np.arange(len(lottery.units)), index=lottery.units["unit"].to_numpy())
 
 
 def _check(outcome: np.ndarray, lottery: Lottery) -> None:

@@ -11,10 +11,9 @@ import ibis
 from ibis.expr.types import BooleanValue, Table
 
 from leapstudy.core.errors import BadInput
-from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.engine import keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
-from leapstudy.students.lookback import lookbacks
+from leapstudy.students.lookback import by_rule, lookbacks
 from leapstudy.students.referral_rule import ReferralRule
 
 # School months that a placebo cohort must be followed, so that a rebound has time to show.
@@ -23,26 +22,12 @@ MONTHS_AFTER = 3
 HEX_DIGITS = 8
 
 
-def _meets(rows: Table, rules: Sequence[ReferralRule]) -> BooleanValue:
-    """Return who meets the own district's rule; districts without a referral take the rule of all."""
-    own = [
-        (rows.district_code == rule.district_code, _at_least(rows, rule)) for rule in rules if rule.district_code != ALL
-    ]
-    return ibis.cases(*own, else_=_at_least(rows, rules[-1])) if own else _at_least(rows, rules[-1])
-
-
-def _at_least(rows: Table, rule: ReferralRule) -> BooleanValue:
-    return rows[rule.window] >= rule.percent
-
-
 def _by_chance(rows: Table, rules: Sequence[ReferralRule], seed: int) -> BooleanValue:
     """Draw with the rule's monthly share by a hash of student, month and seed: the same on every engine and thread
     count.
     """
-    own = [(rows.district_code == rule.district_code, _threshold(rule)) for rule in rules if rule.district_code != ALL]
-    limit = ibis.cases(*own, else_=_threshold(rules[-1])) if own else _threshold(rules[-1])
     text = rows.student + ":" + rows.position.cast("string") + f":{seed}"
-    return text.hexdigest("md5").left(HEX_DIGITS) < limit
+    return text.hexdigest("md5").left(HEX_DIGITS) < by_rule(rows, rules, _threshold)
 
 
 def _threshold(rule: ReferralRule) -> ibis.expr.types.StringValue:
@@ -114,7 +99,8 @@ def placebo_program(data: StudentData, rules: Sequence[ReferralRule], seed: int)
     before = panel.filter(panel.month < panel.first_visit_month.min().as_scalar())
     rows = lookbacks(before)
     last = rows.position.max().as_scalar() - MONTHS_AFTER
-    sample = rows.filter(_meets(rows, rules) & _by_chance(rows, rules, seed) & (rows.position <= last))
+    meets = by_rule(rows, rules, lambda rule: rows[rule.window] >= rule.percent)
+    sample = rows.filter(meets & _by_chance(rows, rules, seed) & (rows.position <= last))
     cohorts = sample.group_by("student").agg(first_visit_month=sample.decided.min())
     placebo_rows = before.drop("first_visit_month").left_join(cohorts, "student", rname="{name}_placebo")
     panel_rows = keep(panel.get_backend(), "making the placebo program", placebo_rows.select(*panel.columns))

@@ -23,11 +23,10 @@ import numpy as np
 import pandas as pd
 from ibis.expr.types import FloatingValue, IntegerValue, Table
 
-from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.students.disclosure import VISIT_COUNTS
 from leapstudy.students.engine import held, in_memory, keep, sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
-from leapstudy.students.lookback import lookbacks
+from leapstudy.students.lookback import by_rule, lookbacks
 from leapstudy.students.moments.pivot import month_number
 from leapstudy.students.referral_rule import CUTS, ReferralRule
 from leapstudy.students.visits import grade_band
@@ -168,9 +167,7 @@ def first_referrals(data: StudentData) -> Table:
 
 def window_share(rows: Table, rules: Sequence[ReferralRule]) -> FloatingValue:
     """Return the percent missed in the window that the own district's rule looks at."""
-    own = [(rows.district_code == rule.district_code, rows[rule.window]) for rule in rules if rule.district_code != ALL]
-    common = rows[rules[-1].window]
-    return ibis.cases(*own, else_=common) if own else common
+    return by_rule(rows, rules, lambda rule: rows[rule.window])
 
 
 def absence_band(share: FloatingValue) -> IntegerValue:

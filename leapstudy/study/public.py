@@ -194,6 +194,7 @@ def _study(
     data: StudyData, facts: Facts, district: District, answer: AnswerT, plan: dict[str, Any]
 ) -> "Study[AnswerT]":
     params, years = params_of(answer.spec), _over_years(data, answer.spec, district)
+    codes = list(data.starts) if district.code == ALL_DISTRICTS else [district.code]
     return Study(
         copied(data),
         district,
@@ -205,17 +206,13 @@ def _study(
             plan,
             params,
             answer.estimates,
-            clock_of(data.state, data.starts, _codes(data, district)).contrasts(),
+            clock_of(data.state, data.starts, codes).contrasts(),
             data.state.waiting,
         ),
         years,
         screen_of(data, answer.spec, district.code, years),
         lots_told(data.state, data.starts) if answer.main.p_method == LOTTERY else None,
     )
-
-
-def _codes(data: StudyData, district: District) -> list[str]:
-    return [district.code] if district.code != ALL_DISTRICTS else list(data.starts)
 
 
 def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:

@@ -3,10 +3,6 @@ headline.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
-
-import pandas as pd
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names
@@ -114,15 +110,12 @@ def _year(answer: OverYears, row: Estimate) -> str:
 
 def _without_flagged(answer: OverYears) -> str:
     sentences = []
-    for row, odds in zip(*(_of_scale(answer.unflagged, scale) for scale in SCALES), strict=True):
+    rows = answer.unflagged
+    for row, odds in zip(*(rows[rows["scale"] == scale].itertuples() for scale in SCALES), strict=True):
         factors = [math.exp(value) for value in (odds.estimate, odds.low, odds.high)]
         slots = {"names": flagged_names(answer, row.year), "row": row, "ends": (row.low, row.high), "odds": factors}
         sentences.append(CATALOG.say("without_flagged", **slots))
     return "".join(sentences)
-
-
-def _of_scale(unflagged: pd.DataFrame, scale: str) -> Iterable[Any]:
-    return unflagged[unflagged["scale"] == scale].itertuples()
 
 
 def _at_once(answer: OverYears) -> str:

@@ -12,9 +12,9 @@ import yaml
 from openpyxl import Workbook
 from typer.main import get_group
 
+from leapstudy.batch.copied import LISTING, Copied, copied
+from leapstudy.batch.copied import _cells as copied_cells
 from leapstudy.cli import app, main
-from leapstudy.cli.new import LISTING, Copied, copied
-from leapstudy.cli.new import _cells as copied_cells
 from leapstudy.cli.typed import name_study, typed
 from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts

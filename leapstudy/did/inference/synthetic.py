@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.quiet import quiet
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import to_points
 from leapstudy.did.inference.record import Method, answer_of
@@ -76,6 +77,8 @@ def synthetic_control(sample: Sample) -> Method:
             f"No weights of the comparison units give the {len(pre)} years before: they miss them by {miss:.1f} a "
             f"year, more than those years differ among themselves ({spread:.1f})."
         )
+    with quiet():
+        fitted.in_space_placebo()
     largest = ", ".join(
         f"{weight:.0%}" for weight in sorted(fitted.donor_weights.values(), reverse=True)[:3] if weight >= 0.005
     )
@@ -110,11 +113,9 @@ def _control_fit(rows: pd.DataFrame, post: Sequence[float]) -> Any:
     with warnings.catch_warnings():
         # a poor fit before is said in the note of the method, in the study's own words
         warnings.simplefilter("ignore")
-        fitted = SyntheticControl(v_method="inverse_variance").fit(
+        return SyntheticControl(v_method="inverse_variance").fit(
             rows, "y", "treated", "district_code", "year", post_periods=list(post)
         )
-        fitted.in_space_placebo()
-    return fitted
 
 
 def placebo_p(fitted: Any) -> tuple[float, float]:

@@ -189,7 +189,7 @@ def examine(
     three = build_sample(data, replace(points, weights="equal"), treated, years)
     own = build_sample(data, points, treated, years)
     beside = [
-        build_sample(data, replace(points, outcome=other.outcome), treated, _years(other))
+        build_sample(data, replace(points, outcome=other.outcome), treated, list(map(str, other.table["year"])))
         for other in ([] if chronic is None else [chronic])
     ]
     reasons: list[str] = [] if robust else [UNASKED]
@@ -204,18 +204,12 @@ def examine(
         in_time=in_time(own, *beside),
         one_step_up=pd.concat(steps, ignore_index=True),
         recovery=_attempt(lambda: beyond_recovery(three), reasons),
-        covariates=_attempt(lambda: _with_covariates(data, spec, treated), reasons),
+        covariates=_attempt(
+            lambda: adjusted(build_sample(data, spec, treated), traits_before(data), trait_words(data)), reasons
+        ),
         bounds=(plain_bounds(attendance), *(_robust(attendance, chronic, reasons) if robust else ())),
         not_possible=tuple(reasons),
     )
-
-
-def _years(study: EventStudy) -> list[str]:
-    return [str(year) for year in study.table["year"]]
-
-
-def _with_covariates(data: StudyData, spec: Spec, treated: Sequence[str]) -> Adjusted:
-    return adjusted(build_sample(data, spec, treated), traits_before(data), trait_words(data))
 
 
 def _attempt(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:

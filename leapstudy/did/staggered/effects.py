@@ -256,7 +256,7 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
             n_comparison=n_c,
             edition=context.edition,
             pre=card.base,
-            post=_post(key),
+            post="months from the first visit" if np.isnan(key) else f"month {key:+.0f}",
             event_time=None if np.isnan(key) else round(key),
             estimator=card.estimator,
             role=context.role,
@@ -269,10 +269,6 @@ def estimate_rows(effects: Effects, context: Context) -> list[Estimate]:
         )
         for key, value, s, r, one, treated, n_c in zip(effects.key, effects.estimate, se, reach, p, *sides, strict=True)
     ]
-
-
-def _post(key: float) -> str:
-    return "months from the first visit" if np.isnan(key) else f"month {key:+.0f}"
 
 
 ATT = "mean effect on visited students, by months since the first visit"

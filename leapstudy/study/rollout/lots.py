@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -101,7 +101,8 @@ def hold(rollout: Rollout, out: Path | None, reason: str, settings: StudentSetti
     write = _write_private if private else write_text_atomic
     write(path, text)
     if own:
-        write(folder / OWN.format(number=number), _own_text(assignment, own))
+        rows = [(own[item.unit], item.unit, item.phase) for item in assignment]
+        write(folder / OWN.format(number=number), _csv(("own_number", "unit", "phase"), rows))
     append(record)
     return Lottery(record, path, private, sum(item.stratum == JOINED for item in assignment))
 
@@ -178,11 +179,7 @@ def list_text(assignment: tuple[Drawn, ...]) -> str:
     return _csv(HEADER, [(item.unit, item.stratum, item.rank, item.phase) for item in assignment])
 
 
-def _own_text(assignment: tuple[Drawn, ...], own: Mapping[str, str]) -> str:
-    return _csv(("own_number", "unit", "phase"), [(own[item.unit], item.unit, item.phase) for item in assignment])
-
-
-def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
