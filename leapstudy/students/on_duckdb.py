@@ -13,6 +13,7 @@ import ibis
 import ibis.util
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
+from ibis.expr.operations import DatabaseTable, Namespace
 from ibis.expr.types import Table, TimestampValue
 
 from leapstudy.core.errors import BadInput
@@ -61,8 +62,17 @@ def memory(con: Backend) -> float:
 
 
 def keep(con: Backend, expression: Table) -> Table:
-    """Compute an expression and keep its rows."""
-    return con.create_table(ibis.util.gen_name("kept"), expression, temp=True)
+    """Compute an expression and keep its rows.
+
+    As ibis's own `create_table`, which copies the query once more and then asks the engine for the types that it gave.
+    """
+    con._run_pre_execute_hooks(expression)
+    name, schema = ibis.util.gen_name("kept"), expression.schema()
+    columns = ", ".join(column.sql(con.dialect) for column in schema.to_sqlglot_column_defs(con.dialect))
+    query = con.compiler.to_sqlglot(expression).sql(con.dialect, copy=False)
+    con.con.execute(f"CREATE TEMP TABLE {name} ({columns})")
+    con.con.execute(f"INSERT INTO {name} {query}").fetchall()
+    return DatabaseTable(name, schema, con, Namespace("temp", "main")).to_expr()
 
 
 def drop(con: Backend, table: Table) -> None:

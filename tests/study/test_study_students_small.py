@@ -42,41 +42,33 @@ def _on(log: pd.DataFrame, day: str) -> pd.DataFrame:
     return log.assign(referral_date=day, visit_date=day)
 
 
+def _two_months(rows: pd.DataFrame, log: pd.DataFrame) -> Pair:
+    """Return three months without a grade, and fewer than 20 visited."""
+    return rows[rows["month"].between("2021-10", "2021-12")].assign(grade=None), _on(log[:19], "2021-11-05")
+
+
+def _everybody_visited(rows: pd.DataFrame, log: pd.DataFrame) -> Pair:
+    each = _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05")
+    return rows, each.assign(type="phone", completed="Y")
+
+
 NOBODY = "Nobody who was picked is seen both in a school month before that and in another one."
 TOO_FEW = "Fewer than 20 visited or comparison students are left."
 # What becomes of a district's attendance and log, and what is said of it; one measured state serves all of a file.
 FILES = {
-    "two months, fewer than 20 visited, and no grade": {
-        "0640011": (
-            lambda rows, log: (
-                rows[rows["month"].between("2021-10", "2021-12")].drop(columns="grade"),
-                _on(log[:19], "2021-11-05"),
-            ),
-            TOO_FEW,
-        ),
-    },
-    "everybody visited": {
-        "0640011": (
-            lambda rows, log: (
-                rows,
-                _on(rows.drop_duplicates("student")[["student", "district_code"]], "2021-10-05").assign(
-                    type="phone", completed="Y"
-                ),
-            ),
-            "No overlap: in a month 100%",
-        ),
-    },
+    "everybody visited": {"0640011": (_everybody_visited, "No overlap: in a month 100%")},
     "a district each": {
         "0640011": (_ten, "No stratum has 6 comparison students"),
         "0770011": (lambda rows, log: (rows, _on(log, "2020-09-10")), NOBODY),
         "0800011": (lambda rows, log: (rows.assign(days_attended=17), log), "All students change alike"),
+        "0930011": (_two_months, TOO_FEW),
     },
 }
 
 
 @pytest.fixture(scope="module")
 def own_pair():
-    return students({"0640011": 250})
+    return students({"0640011": 60})
 
 
 def _changed(changes):
