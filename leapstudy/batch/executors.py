@@ -48,8 +48,9 @@ class LocalPool:
         """Yield each run with its manifest as it ends; on any exception what still runs is stopped and marked."""
         self.watches = {run.slug: Watch() for run in self.work.runs}
         pool = ThreadPoolExecutor(self.work.jobs)
-        futures: dict[Future[Manifest], Run] = {pool.submit(self._one, run, started): run for run in self.work.runs}
         try:
+            # asked for in here: an interrupt may come when the first has begun and others are still to be asked for
+            futures = {pool.submit(self._one, run, started): run for run in self.work.runs}
             for future in _as_they_end(futures):
                 yield futures[future], future.result()
         except BaseException:

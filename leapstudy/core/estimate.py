@@ -45,6 +45,11 @@ class Estimate:
     p_floor: float | None = None
     seed: int | None = None
 
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Both ends of the 95% interval."""
+        return self.ci_low_pp, self.ci_high_pp
+
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Estimate))
 INTEGERS = ("n_treated", "n_comparison", "event_time", "seed")

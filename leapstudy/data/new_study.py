@@ -145,15 +145,11 @@ def _facts(tables: Tidy, recipe: Recipe, unit: str) -> dict[str, Any]:
 
 def _measure(name: str, cells: pd.Series) -> PublishedColumn:
     """Return a column of figures: its unit by its largest value, and what its cells that are no numbers are."""
-    blank, hidden = "TODO: what an empty cell means" if (cells == "").any() else "", marks(cells)
-    if name == "students":
-        return PublishedColumn(
-            name=name, kind="count", unit=name, means=WORDS[name], blank=blank, suppressed=tuple(hidden)
-        )
-    if name == "figure":
-        return PublishedColumn(
-            name=name, kind="number", unit="", means=WORDS[name], blank=blank, suppressed=tuple(hidden)
-        )
+    blank, hidden = "TODO: what an empty cell means" if (cells == "").any() else "", tuple(marks(cells))
+    if name in ("students", "figure"):
+        kind: Kind = "count" if name == "students" else "number"
+        unit = name if name == "students" else ""
+        return PublishedColumn(name=name, kind=kind, unit=unit, means=WORDS[name], blank=blank, suppressed=hidden)
     is_percent = pd.to_numeric(cells, errors="coerce").max() > 1
     bounds = {mark: ends for mark in hidden if (ends := bounds_of(mark, 100 if is_percent else 1))}
     return PublishedColumn(

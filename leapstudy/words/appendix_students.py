@@ -151,8 +151,7 @@ def _designs(rows: list[tuple[Any, ...]], caption: str) -> Table:
 
 
 def _row(item: dict[str, Any], row: dict[str, Any]) -> tuple[Any, ...]:
-    label = {str(name): text for name, text in DESIGN_LABELS.items()}[item["name"]]
-    p = probability_cell(row["p_value"])
+    label, p = DESIGN_LABELS[item["name"]], probability_cell(row["p_value"])
     return label, row["estimate_pp"], row["ci_low_pp"], row["ci_high_pp"], p, row["post"], row["comparison"]
 
 

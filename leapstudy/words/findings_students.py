@@ -22,7 +22,7 @@ from leapstudy.study.student_paths import NEVER_VISITED
 from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.findings_sensitivity import breakdown_words
-from leapstudy.words.sentences import LINE, Catalog, Ends, Finding
+from leapstudy.words.sentences import LINE, Catalog, Finding
 
 SIMULATED = "SIMULATED"
 CATALOG = Catalog("students")
@@ -31,10 +31,6 @@ CATALOG = Catalog("students")
 def say(study: StudentStudy, text: Finding | str) -> None:
     """Print a finding in lines that fit a page; made from SIMULATED students it begins by saying so."""
     print(textwrap.fill(f"{SIMULATED}: {text}" if study.simulated else str(text), LINE))
-
-
-def _ends(estimate: Estimate) -> Ends:
-    return estimate.ci_low_pp, estimate.ci_high_pp
 
 
 def answer(study: StudentStudy) -> str:
@@ -240,7 +236,7 @@ def effect(study: StudentStudy) -> Finding:
     return CATALOG.finding(
         "effect",
         main.estimate_pp,
-        _ends(main),
+        main.ends,
         main=main,
         unclear=CATALOG.say("unclear") if _includes_zero(main) else "",
         beside=_held_against(study, verdict),
@@ -268,7 +264,7 @@ def leading(study: StudentStudy) -> Finding:
     return CATALOG.finding(
         "leading",
         main.estimate_pp,
-        _ends(main),
+        main.ends,
         outcome=capital(plain_outcome(main.outcome)),
         who="students who were offered visits by lot" if by_lot else "visited students",
         compared="students who waited" if by_lot else "like students",
@@ -321,7 +317,7 @@ def rebound(study: StudentStudy) -> Finding:
     return CATALOG.finding(
         "rebound_rise" if way == "rise" else "rebound_fall" if way == "fall" else "rebound_unclear",
         placebo.estimate_pp,
-        _ends(placebo),
+        placebo.ends,
         placebo=placebo,
     )
 
@@ -408,7 +404,7 @@ def _off(item: DesignAnswer) -> tuple[bool, float]:
 
 
 def _direction_of(estimate: Estimate | None) -> str:
-    return "unclear" if estimate is None else direction(estimate.estimate_pp, estimate.ci_low_pp, estimate.ci_high_pp)
+    return "unclear" if estimate is None else direction(estimate.estimate_pp, *estimate.ends)
 
 
 def paths(study: StudentStudy) -> Finding:

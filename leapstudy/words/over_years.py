@@ -7,7 +7,7 @@ import math
 from leapstudy.core.estimate import Estimate
 from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names
 from leapstudy.did.long_outcome import SCALES
-from leapstudy.evidence.verdict import can_reject, rejects
+from leapstudy.evidence.verdict import can_reject, excludes_zero, rejects
 from leapstudy.study.over_years import OverYears
 from leapstudy.words.sentences import Catalog, Finding
 
@@ -38,13 +38,15 @@ def over_years(answer: OverYears) -> Finding:
         how = CATALOG.say("alike", points=in_points)
     else:
         how = CATALOG.say("unlike", points=in_points, odds=in_odds)
-    clear = [any(map(_excludes_zero, published(answer, name).values())) for name in ("did", "did_logodds")]
+    clear = [
+        any(excludes_zero(*row.ends) for row in published(answer, name).values()) for name in ("did", "did_logodds")
+    ]
     tail = ("neither", "odds", "points", "both")[2 * clear[0] + clear[1]]
     last = published(answer)[answer.after[-1]]
     return CATALOG.finding(
         "finding",
         last.estimate_pp,
-        _ends(last),
+        last.ends,
         moved=verb,
         how=how,
         tail=CATALOG.by("tails", tail),
@@ -77,19 +79,11 @@ def published(answer: OverYears, estimator: str = "did") -> dict[str, Estimate]:
     return {row.post: row for row in own if row.pre == base and row.post in answer.after}
 
 
-def _ends(row: Estimate) -> tuple[float | None, float | None]:
-    return row.ci_low_pp, row.ci_high_pp
-
-
-def _excludes_zero(row: Estimate) -> bool:
-    return (row.ci_low_pp or 0) > 0 or (row.ci_high_pp or 0) < 0
-
-
 def in_short(answer: OverYears) -> str:
     """Say in two sentences what the first and the last later year show since the last year before the program."""
     rows = [row for year, row in published(answer).items() if year in (answer.after[0], answer.after[-1])]
-    changes = " and ".join(CATALOG.say("change", row=row, ends=_ends(row)) for row in rows)
-    apart = any(map(_excludes_zero, rows))
+    changes = " and ".join(CATALOG.say("change", row=row, ends=row.ends) for row in rows)
+    apart = any(excludes_zero(*row.ends) for row in rows)
     verdict = CATALOG.say("apart" if apart else "neither_apart" if len(rows) > 1 else "not_apart")
     return CATALOG.say("in_short", changes=changes, verdict=verdict, **_sides(answer))
 
@@ -105,7 +99,7 @@ def _more(values: list[float], verb: str) -> str:
 def _year(answer: OverYears, row: Estimate) -> str:
     its = answer.odds.table.set_index("year").loc[row.post]
     odds = [math.exp(its[name]) for name in ("estimate_pp", "low_pp", "high_pp")]
-    return CATALOG.say("year", row=row, ends=_ends(row), odds=odds)
+    return CATALOG.say("year", row=row, ends=row.ends, odds=odds)
 
 
 def _without_flagged(answer: OverYears) -> str:
@@ -138,7 +132,7 @@ def flagged_headline(answer: OverYears) -> Finding | None:
     if not answer.headline_without:
         return None
     rows = answer.headline_without
-    lines = "; ".join(CATALOG.say("headline_without", row=row, ends=(row.ci_low_pp, row.ci_high_pp)) for row in rows)
+    lines = "; ".join(CATALOG.say("headline_without", row=row, ends=row.ends) for row in rows)
     return CATALOG.finding("flagged_headline", told=lines)
 
 

@@ -48,10 +48,10 @@ def workspace(tmp_path, monkeypatch) -> Path:
     return root
 
 
-def write_light_kernel(share: Path, *more: str) -> None:
-    """Write a warm kernel that preloads only what every kernel needs, and `more`: a template starts at once."""
+def write_light_kernel(share: Path) -> None:
+    """Write a warm kernel that preloads only what every kernel needs: a template starts at once."""
     spec = json.loads((SHARE / "kernels" / KERNEL / "kernel.json").read_text(encoding="utf-8"))
-    spec["metadata"]["kernel_provisioner"]["config"]["preload"] = ["IPython", "ipykernel.kernelapp", *more]
+    spec["metadata"]["kernel_provisioner"]["config"]["preload"] = ["IPython", "ipykernel.kernelapp"]
     target = share / "kernels" / KERNEL / "kernel.json"
     target.parent.mkdir(parents=True)
     target.write_text(json.dumps(spec), encoding="utf-8")
@@ -61,13 +61,6 @@ def write_light_kernel(share: Path, *more: str) -> None:
 def light_kernel(tmp_path, monkeypatch) -> None:
     """Let runs find the light kernel first."""
     write_light_kernel(tmp_path / "share")
-    monkeypatch.setenv("JUPYTER_PATH", os.pathsep.join([str(tmp_path / "share"), str(SHARE)]))
-
-
-@pytest.fixture
-def pandas_kernel(tmp_path, monkeypatch) -> None:
-    """Let runs find a light kernel that has pandas first."""
-    write_light_kernel(tmp_path / "share", "pandas")
     monkeypatch.setenv("JUPYTER_PATH", os.pathsep.join([str(tmp_path / "share"), str(SHARE)]))
 
 

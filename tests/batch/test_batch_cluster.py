@@ -86,7 +86,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing_finished(cluster, tin
     cells = (
         'word = "a"\nfolder = ""\nresult_path = ""',
         "import os, pathlib, time\npathlib.Path(folder, f'{word}.{os.getpid()}').touch()",
-        "time.sleep(0 if word == 'quick' else 3)\nprint(word)",
+        # the one that is killed would take a minute
+        "time.sleep(60 if len(list(pathlib.Path(folder).glob('long.*'))) == 1 and word == 'long' else 0)\nprint(word)",
     )
     notebook_writer(path, cells)
     words = ("quick", "long")

@@ -18,12 +18,11 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
-from tiny_notebooks import tiny_runs
 
 from leapstudy.batch.execute import execute
 from leapstudy.batch.job import Run
-from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, offer, offer_for_lab, shipped_preload
-from leapstudy.batch.kernels.forks import TEMPLATE, ForkedProcess, Template, _templates, close_templates, template
+from leapstudy.batch.kernels import EVERY_KERNEL, KERNEL, SHARE, forks, offer, offer_for_lab, shipped_preload
+from leapstudy.batch.kernels.forks import TEMPLATE, ForkedProcess, Template, close_templates, template
 from leapstudy.batch.kernels.provisioner import WarmProvisioner, is_this_python
 from leapstudy.batch.plan import make_plan
 from leapstudy.core import paths
@@ -34,58 +33,72 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="warm kernels need fork"),
 ]
 SOURCE = """
-from matplotlib.figure import Figure
-from IPython.display import Image
-import io, os, sys, numpy as np
-figure = Figure()
-figure.subplots().plot(np.random.default_rng(1).normal(size=50).cumsum())
-buffer = io.BytesIO()
-figure.savefig(buffer, metadata={"Software": None})
-print(sys.path, os.getcwd().endswith("notebooks"), np.linalg.norm([3.0, 4.0]))
-Image(buffer.getvalue())
+import os, sys
+from IPython.display import Markdown
+print(sys.path, os.getcwd().endswith("notebooks"))
+Markdown("x")
+"""
+FOUND = """
+import random, numpy, pandas
+from leapstudy.study import over_years
+print(random.random(), numpy.random.rand(), pandas.get_option("mode.string_storage"), len(over_years._SCREENS))
 """
 
 
-def _outputs(kernel):
-    close_templates()
-    offer()
-    notebook = new_notebook(cells=[new_code_cell(SOURCE)])
-    NotebookClient(notebook, kernel_name=kernel, resources={"metadata": {"path": str(paths.notebooks())}}).execute()
+@pytest.fixture(scope="module", autouse=True)
+def _apart():
+    """Begin with no template, and leave the one that other modules fork from as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forks, "_templates", {})
+        yield
+        close_templates()
+
+
+def _outputs(kernel, source, **more):
+    notebook = new_notebook(cells=[new_code_cell(source)])
+    client = NotebookClient(notebook, kernel_name=kernel, resources={"metadata": {"path": str(paths.notebooks())}})
+    client.execute(env={**os.environ, **more})
     return notebook.cells[0].outputs
 
 
 @pytest.mark.parametrize("safe", ["", "1"])
-def test_a_warm_kernel_gives_what_a_cold_one_gives_picture_bytes_included(monkeypatch, safe, capfd, light_kernel):
+def test_a_warm_kernel_finds_what_a_cold_one_finds(monkeypatch, safe, capfd, light_kernel):
+    """Where Python looks for modules; the pictures of a real district are held below, byte by byte."""
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
-    warm = _outputs(KERNEL)
-    assert [source.ready for source in _templates.values()] == [True], "it was forked: it did not start cold"
-    cold = _outputs("python3")
+    close_templates()
+    warm = _outputs(KERNEL, SOURCE)
+    assert [source.ready for source in forks._templates.values()] == [True], "it was forked: it did not start cold"
+    cold = _outputs("python3", SOURCE)
     told = capfd.readouterr().err
     # a client that closes while its kernel writes makes zmq print a traceback; any other is the kernel's
     assert warm == cold and ("Traceback" not in told or "zmq" in told)
-    assert warm[0]["text"].endswith("] True 5.0\n") and "image/png" in warm[1]["data"]
+    assert warm[0]["text"].endswith("] True\n") and "text/markdown" in warm[1]["data"]
 
 
-def test_a_batch_screens_the_figures_once_before_it_forks():
-    """The screen is the same whichever district is asked: kernels find it, and so do not make it."""
-    close_templates()  # another test's may have read ahead in a workspace of its own
+def test_what_the_template_hands_on_and_what_each_kernel_has_of_its_own():
+    """Kernels find the figures screened; numbers drawn without a seed differ.
+
+    Only a batch keeps texts as Python's own: a reader's frames may be large, and Arrow is what pandas would keep.
+    """
     offer()
-    code = "from leapstudy.study import over_years\nprint(len(over_years._SCREENS))"
-    notebook = new_notebook(cells=[new_code_cell(code)])
-    NotebookClient(notebook, kernel_name=KERNEL).execute()
-    assert notebook.cells[0].outputs[0]["text"] == "2\n"
+    reader, page = (_outputs(KERNEL, FOUND, **more)[0]["text"].split() for more in ({}, {FOR_PAGES: "1"}))
+    assert reader[0] != page[0] and reader[1] != page[1]
+    assert (reader[2:], page[2:]) == (["auto", "2"], ["python", "2"])
 
 
-def test_two_warm_kernels_draw_different_numbers_where_no_seed_is_set():
-    offer()
-    drawn = []
-    for _ in range(2):
-        notebook = new_notebook(
-            cells=[new_code_cell("import random, numpy as np\nprint(random.random(), np.random.rand())")]
-        )
-        NotebookClient(notebook, kernel_name=KERNEL).execute()
-        drawn.append(notebook.cells[0].outputs[0]["text"])
-    assert drawn[0] != drawn[1]
+def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(tmp_path, study):
+    """One real district: every output of every cell, byte by byte, the pictures too."""
+    outputs = {}
+    for kernel in (KERNEL, "python3"):
+        run = make_plan(study, ["hartford"], "public", {}, tmp_path / kernel)[0]
+        assert execute(run, tmp_path / kernel, {}, kernel=kernel).error == {}
+        notebook = nbformat.read(tmp_path / kernel / "hartford" / "notebook.ipynb", as_version=4)
+        outputs[kernel] = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+        shown = [
+            output for output in outputs[kernel] if "data:image/svg+xml" in output.get("data", {}).get("text/html", "")
+        ]
+        assert len(shown) >= 5
+    assert outputs[KERNEL] == outputs["python3"]
 
 
 @pytest.mark.parametrize("name", ["PYTHONHASHSEED", "PYTHONPATH", "OMP_NUM_THREADS", "MPLBACKEND", "LC_ALL", "TZ"])
@@ -113,16 +126,16 @@ def test_a_package_edited_since_the_template_was_made_starts_cold(monkeypatch):
 
 
 OWNER = """
-import os, sys, time
+import sys
 from jupyter_client import KernelManager
 from leapstudy.batch.kernels import KERNEL, offer
 from leapstudy.batch.kernels.forks import _templates
 offer()
-manager = KernelManager(kernel_name=KERNEL)
-manager.start_kernel()
-client = manager.client(); client.start_channels(); client.wait_for_ready(timeout=60)
-print(next(iter(_templates.values())).process.pid, manager.provisioner.pid, flush=True)
-time.sleep(600)
+for _ in sys.stdin:
+    manager = KernelManager(kernel_name=KERNEL)
+    manager.start_kernel()
+    client = manager.client(); client.start_channels(); client.wait_for_ready(timeout=60)
+    print(next(iter(_templates.values())).process.pid, manager.provisioner.pid, flush=True)
 """
 
 
@@ -135,24 +148,31 @@ def _gone(pid: int, seconds: float = 15) -> bool:
     return False
 
 
-@pytest.mark.parametrize("victim", ["owner", "template", "kernel"])
-def test_nothing_is_left_behind_after_a_kill(victim, light_kernel):
-    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    template_pid, kernel_pid = map(int, owner.stdout.readline().split())
-    assert psutil.Process(kernel_pid).ppid() == template_pid, "it was forked: it did not start cold"
+def test_nothing_is_left_behind_after_a_kill(light_kernel):
+    """Of a kernel, of the template and of their owner, one after the other."""
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert owner.stdin is not None and owner.stdout is not None
+    started = []
+
+    def start() -> list[int]:
+        owner.stdin.write("another\n")
+        owner.stdin.flush()
+        template_pid, kernel_pid = map(int, owner.stdout.readline().split())
+        assert psutil.Process(kernel_pid).ppid() == template_pid, "it was forked: it did not start cold"
+        started.extend((template_pid, kernel_pid))
+        return started
+
     try:
-        os.kill({"owner": owner.pid, "template": template_pid, "kernel": kernel_pid}[victim], signal.SIGKILL)
-        if victim == "owner":
-            owner.wait()
-            assert _gone(template_pid)
-        assert _gone(kernel_pid)
-        if victim == "kernel":
-            assert not _gone(template_pid, seconds=0.5), "the others go on"
+        os.kill(start()[1], signal.SIGKILL)
+        assert _gone(started[1])
+        assert start()[2] == started[0], "the others go on"
+        os.kill(started[0], signal.SIGKILL)
+        assert _gone(started[3])
+        assert start()[4] != started[0], "a template that died is made anew"
     finally:
         owner.kill()
         owner.wait()
-        assert _gone(template_pid) and _gone(kernel_pid)
+        assert all(_gone(pid) for pid in started)
 
 
 @pytest.mark.parametrize("answered", [False, True])
@@ -237,8 +257,12 @@ def _offer_another(kernels: Path) -> None:
 
 
 @pytest.mark.parametrize("kernel", [KERNEL, "another"])
-def test_what_a_notebook_started_ends_with_it(kernel, workspace, notebook_writer, light_kernel, tmp_path):
+def test_a_notebook_leaves_neither_processes_nor_a_history(
+    kernel, workspace, notebook_writer, light_kernel, tmp_path, monkeypatch
+):
+    """What a notebook started ends with it, and the user's history is left alone."""
     _offer_another(tmp_path / "share" / "kernels")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook_writer(workspace / "notebooks" / "60_starts.ipynb", ('result_path = ""', STARTED))
     run = Run("60-starts", workspace / "notebooks" / "60_starts.ipynb", {"result_path": ""}, "Starts?")
     assert execute(run, workspace / "reports", {}, kernel=kernel).error == {}
@@ -248,13 +272,6 @@ def test_what_a_notebook_started_ends_with_it(kernel, workspace, notebook_writer
     assert not any(
         "time.sleep(303)" in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
     )
-
-
-@pytest.mark.parametrize("kernel", [KERNEL, "another"])
-def test_a_batch_leaves_the_users_history_alone(kernel, workspace, light_kernel, tmp_path, monkeypatch):
-    _offer_another(tmp_path / "share" / "kernels")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    assert execute(tiny_runs(workspace, workspace / "reports")[0], workspace / "reports", {}, kernel=kernel).error == {}
     assert (tmp_path / "ipython").is_dir() and not list((tmp_path / "ipython").rglob("history.sqlite*"))
 
 
@@ -295,29 +312,6 @@ def test_in_jupyterlab_the_plain_kernel_starts_warm(monkeypatch):
     made = KernelProvisionerFactory.instance().create_provisioner_instance("id", spec, None)
     monkeypatch.setattr(KernelProvisionerFactory, "_instance", None)
     assert isinstance(made, WarmProvisioner) and "pandas" in made.preload
-
-
-def test_only_a_batch_keeps_texts_as_pythons_own(pandas_kernel):
-    """A reader's own frames may be large, and Arrow is what pandas would keep their texts in."""
-    for more, kept in (({}, "auto"), ({FOR_PAGES: "1"}, "python")):
-        notebook = new_notebook(cells=[new_code_cell("import pandas\npandas.get_option('mode.string_storage')")])
-        NotebookClient(notebook, kernel_name=KERNEL).execute(env={**os.environ, **more})
-        assert notebook.cells[0].outputs[0]["data"]["text/plain"] == repr(kept)
-
-
-def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(tmp_path, study):
-    """One real district: every output of every cell, byte by byte, the pictures too."""
-    outputs = {}
-    for kernel in (KERNEL, "python3"):
-        run = make_plan(study, ["hartford"], "public", {}, tmp_path / kernel)[0]
-        assert execute(run, tmp_path / kernel, {}, kernel=kernel).error == {}
-        notebook = nbformat.read(tmp_path / kernel / "hartford" / "notebook.ipynb", as_version=4)
-        outputs[kernel] = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-        shown = [
-            output for output in outputs[kernel] if "data:image/svg+xml" in output.get("data", {}).get("text/html", "")
-        ]
-        assert len(shown) >= 5
-    assert outputs[KERNEL] == outputs["python3"]
 
 
 def test_the_source_notebooks_name_the_plain_kernel():

@@ -86,10 +86,11 @@ def test_the_plan_of_both_tracks_holds_for_each_of_them(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan):
+def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan, monkeypatch, capsys):
     plan, out = tiny_plan
     assert touched(out) == [], "where nothing was published nothing is wrong"
     run_batch(plan, out, 2, console=QUIET, question="q")
+    _status_names_what_was_changed(plan, out, monkeypatch, capsys)
     assert touched(out) == []
     for name in published(out):
         content = (out / name).read_bytes()
@@ -139,10 +140,7 @@ def test_every_published_file_that_was_changed_or_taken_away_is_named(tiny_plan)
     assert touched(out) == ["not finished"]
 
 
-@pytest.mark.slow
-def test_status_names_a_page_that_was_changed_by_hand(tiny_plan, monkeypatch, capsys):
-    plan, out = tiny_plan
-    run_batch(plan, out, 2, console=QUIET, question="q")
+def _status_names_what_was_changed(plan, out, monkeypatch, capsys):
     monkeypatch.setattr("leapstudy.cli._plan", lambda *_, **__: (plan, "q", True))
     monkeypatch.setattr(sys, "argv", ["leapstudy", "status", "--out", str(out)])
 
@@ -153,20 +151,56 @@ def test_status_names_a_page_that_was_changed_by_hand(tiny_plan, monkeypatch, ca
         return capsys.readouterr().out
 
     assert "Pages and tables" not in told()
+    changed = {name: (out / name).read_bytes() for name in ("estimates.csv", "60-a/notebook.html")}
     (out / "estimates.csv").write_text("", encoding="utf-8")
     (out / "60-a" / "notebook.html").unlink()
     assert told().endswith(
         "Pages and tables: stale (missing: 60-a/notebook.html; changed by hand: estimates.csv). leapstudy run makes "
         "them again.\n"
     )
+    for name, content in changed.items():
+        (out / name).write_bytes(content)
 
 
-def test_the_check_imports_neither_pandas_nor_papermill():
-    heavy = "{'pandas', 'numpy', 'papermill', 'nbformat', 'matplotlib', 'pydantic'}"
-    light = "leapstudy.cli, leapstudy.batch.last_batch, leapstudy.batch.remote"
-    code = f"import sys, {light}; print({heavy} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+# Imported one after the other in one process: what a command needs, and what it must do without.
+IMPORTS = (
+    ("leapstudy.batch.job", "pandas pydantic"),
+    (
+        "leapstudy.cli leapstudy.batch.last_batch leapstudy.batch.remote",
+        "pandas numpy papermill nbformat matplotlib pydantic",
+    ),
+    (
+        "leapstudy.cli.checking leapstudy.batch.plan leapstudy.did.frames.cohorts leapstudy.did.pool",
+        "scipy.stats scipy.optimize seaborn",
+    ),
+    # a batch of figures alone, which does not need the engine of students
+    ("leapstudy.batch.batch leapstudy.site.build leapstudy.study.choice", "ibis duckdb"),
+    # the grammar of addresses takes a second to compile
+    ("leapstudy.batch.execute jsonschema nbformat", "rfc3987_syntax"),
+)
+LOOK = f"""
+import sys
+from importlib import import_module
+from leapstudy.batch.job import student_files
+print(student_files())
+for needed, heavy in {IMPORTS!r}:
+    for name in needed.split():
+        import_module(name)
+    print({{name for name in heavy.split() if sys.modules.get(name)}})
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+nbformat.validate(new_notebook(cells=[new_code_cell("1")]))
+try:
+    nbformat.validate({{"cells": [{{"cell_type": "none"}}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}})
+except nbformat.ValidationError:
+    print("refused")
+"""
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    """A look at the files of a SIMULATED study, a check of the last batch, a plan, a batch; notebooks are checked."""
+    done = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.splitlines() == ["{}", *["set()"] * len(IMPORTS), "refused"], done.stderr
 
 
 @pytest.mark.parametrize(("text", "files"), [('input: ""', True), ("input:", False), ("[", False), ("[]", False)])
@@ -179,27 +213,6 @@ def test_that_no_student_file_is_named_is_seen_at_a_glance(text, files, monkeypa
     else:
         with pytest.raises(BadInput, match="students.yml"):
             student_files()
-
-
-def test_to_look_for_the_files_of_a_simulated_study_imports_nothing_heavy():
-    look = "from leapstudy.batch.job import student_files; print(student_files()"
-    code = f"import sys; {look}, {{'pandas', 'pydantic'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{} set()"
-
-
-def test_a_batch_of_figures_alone_does_not_import_the_engine_of_students():
-    used = "leapstudy.cli, leapstudy.batch.plan, leapstudy.batch.batch, leapstudy.site.build, leapstudy.study.choice"
-    code = f"import sys, {used}; print({{'ibis', 'duckdb'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
-    assert done.stdout.strip() == "set()"
-
-
-def test_neither_a_plan_nor_an_estimate_of_a_frame_imports_what_takes_most_of_a_second():
-    used = "leapstudy.cli.checking, leapstudy.batch.plan, leapstudy.did.frames.cohorts, leapstudy.did.pool"
-    code = f"import sys, {used}; print({{'scipy.stats', 'scipy.optimize', 'seaborn'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
-    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.slow

@@ -187,6 +187,7 @@ def test_an_unknown_protocol_is_refused(workspace):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", ["memory"], indirect=True)
 def test_a_batch_at_a_url_is_fresh_for_the_next_machine(place, workspace, light_kernel, tmp_path):
     plan = tiny_runs(workspace, place.folder)[:2]
     pool = lambda work: SendingPool(LocalPool(work), place)  # noqa: E731

@@ -7,16 +7,17 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from jupyter_core.utils import ensure_event_loop
 from rich.console import Console
 
-from leapstudy.batch import engine, execute
+from leapstudy.batch import engine, execute, executors
 from leapstudy.batch.batch import run_batch
 from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.execute import CannotWrite
-from leapstudy.batch.executors import LocalPool
+from leapstudy.batch.executors import LocalPool, Work
 from leapstudy.batch.job import Run, input_hashes
 from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
 
@@ -68,7 +69,7 @@ def test_a_cell_may_take_longer_where_student_files_are_large(monkeypatch, tmp_p
     assert execute.time_limit([public, students]) == execute.TIMEOUT_SECONDS + 3 * execute.SECONDS_A_MIB
 
 
-def test_outputs_that_lag_behind_the_answer_are_waited_for(run_cells, monkeypatch):
+def test_outputs_that_lag_are_waited_for_and_a_touched_file_is_no_change(run_cells, monkeypatch):
     """As long as for the cell itself: nbclient takes one for failed whose outputs come 4 s after its answer."""
     heard, patience = engine.WatchedClient._async_poll_output_msg, set()
 
@@ -77,7 +78,8 @@ def test_outputs_that_lag_behind_the_answer_are_waited_for(run_cells, monkeypatc
         await heard(self, *cell)
 
     monkeypatch.setattr(engine.WatchedClient, "_async_poll_output_msg", noted)
-    assert run_cells("print(1)", seconds=61).state == "done" and patience == {61}
+    source = "from leapstudy.core import paths\n(paths.params() / 'plan.yml').touch()\nprint(1)"
+    assert run_cells(source, seconds=61).state == "done" and patience == {61}
 
 
 def test_a_dead_kernel_is_told(run_cells, workspace):
@@ -118,11 +120,6 @@ def test_what_changes_while_a_run_is_on_its_way_is_noticed(run_cells, workspace)
         assert words in message, words
 
 
-def test_a_file_that_is_only_touched_is_no_change(run_cells):
-    source = "from leapstudy.core import paths\n(paths.params() / 'plan.yml').touch()"
-    assert run_cells(source).state == "done"
-
-
 def _nothing_unsound(out, plan, key):
     for run in plan:
         manifest = read_manifest(out / run.slug)
@@ -131,22 +128,22 @@ def _nothing_unsound(out, plan, key):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits the size of files in a forked process")
-@pytest.mark.parametrize("room", [0, 1_000, 2_500])
-def test_a_full_disk_ends_the_batch_with_a_plain_line_and_no_false_success(tiny_plan, room):
+def test_a_full_disk_ends_the_batch_with_a_plain_line_and_no_false_success(tiny_plan):
     """A limit on the size of a file makes writes fail at that byte, as a full disk does."""
     import resource
 
     plan, out = tiny_plan
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-    try:
-        with pytest.raises(CannotWrite, match=r"The disk is full: .* could not be kept") as caught:
-            run_batch(plan, out, 1, console=QUIET)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert caught.value.exit_code == 1
     keys = {run.slug: key_of(run, input_hashes()) for run in plan}
-    _nothing_unsound(out, plan, keys)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 1_000, 2_500):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            with pytest.raises(CannotWrite, match=r"The disk is full: .* could not be kept") as caught:
+                run_batch(plan, out, 1, console=QUIET)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert caught.value.exit_code == 1
+        _nothing_unsound(out, plan, keys)
     assert not run_batch(plan, out, 1, console=QUIET).failed
     assert all(stale_reasons(out / run.slug, keys[run.slug]) == [] for run in plan)
 
@@ -173,3 +170,27 @@ def test_ctrl_c_ends_what_runs_at_once_and_marks_it(workspace, notebook_writer, 
         run_batch(plan, out, 1, console=QUIET, pool=Told)
     assert time.monotonic() - start < 60
     assert read_manifest(out / "50-long").state == "interrupted"
+
+
+def test_an_interrupt_while_runs_are_still_asked_for_stops_those_that_began(tmp_path, monkeypatch):
+    """Else the first goes on unseen, and the command ends when its notebook does."""
+    runs, ended = [Run(slug, tmp_path, {}, slug) for slug in ("first", "second")], []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, function, run, started):
+            if run is runs[1]:
+                raise KeyboardInterrupt
+            return super().submit(function, run, started)
+
+    def until_stopped(*_, watch, **__):
+        end = time.monotonic() + 5
+        while not watch.stopped and time.monotonic() < end:
+            time.sleep(0.01)
+        ended.append(watch.stopped)
+
+    monkeypatch.setattr(executors, "ThreadPoolExecutor", Interrupted)
+    monkeypatch.setattr(executors, "execute", until_stopped)
+    each = dict.fromkeys(("first", "second"))
+    with pytest.raises(KeyboardInterrupt):
+        next(LocalPool(Work(runs, tmp_path, each, each, 2, 60)).results(lambda _: None))
+    assert ended == [INTERRUPT]

@@ -23,8 +23,8 @@ PAGES = [
     "students-hartford/appendix.html",
     "students-hartford/notebook.html",
 ]
-TAGS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
-CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+TAGS = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+CONTRAST = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 WINDOW = {"width": 1280, "height": 900}
 FOCUSABLE = "a[href], button, input, select, summary, [tabindex='0']"
 NOTE_FOCUS = """() => { window.seen = []; document.addEventListener('focusin', (event) => {
@@ -86,7 +86,9 @@ def test_no_accessibility_violation(still):
     page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
     for scheme, rules in (("light", TAGS), ("dark", CONTRAST)):
         page.emulate_media(color_scheme=scheme)
-        found = Axe().run(page, options=rules)["violations"]
+        # else it describes every element that is in order, which takes longer than looking
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
+        found = Axe().run(page, options=options)["violations"]
         assert not [(item["id"], [node["html"][:200] for node in item["nodes"][:3]]) for item in found], scheme
 
 

@@ -1,9 +1,11 @@
 """Titles of pictures are right in every branch: what they say follows from the numbers, never from the name."""
 
+from dataclasses import replace
 from types import SimpleNamespace as Result
 
 import pandas as pd
 import pytest
+from estimates_file import POOLED
 
 from leapstudy.core.phrases import probability
 from leapstudy.words import findings, findings_students
@@ -92,11 +94,15 @@ def _of_students(*designs, raw_paths=None):
     return Result(answer=answer, headline_words="months 1 to 6")
 
 
+def _estimate(value, half):
+    return replace(POOLED, estimate_pp=value, ci_low_pp=value - half, ci_high_pp=value + half, post="months 1 to 4")
+
+
 def _design(name, placebo, half, main=4.0):
     return Result(
         name=name,
-        placebo=Result(estimate_pp=placebo, ci_low_pp=placebo - half, ci_high_pp=placebo + half, post="months 1 to 4"),
-        main=Result(estimate_pp=main, ci_low_pp=main - 1, ci_high_pp=main + 1),
+        placebo=_estimate(placebo, half),
+        main=_estimate(main, 1),
     )
 
 
