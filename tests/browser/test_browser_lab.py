@@ -16,11 +16,12 @@ import urllib.request
 
 import nbformat
 import pytest
-from estimates_file import read_estimates
 
 from leapstudy.bootstrap import TASKS
 from leapstudy.core import paths
 from leapstudy.core.phrases import number
+from leapstudy.did.answering import answer_district
+from leapstudy.did.design import Spec
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TOKEN = "only-for-this-test"
@@ -168,11 +169,8 @@ def _runs_to_the_end(page, workspace, name):
     assert len(pictures.last.get_attribute("alt")) >= 30
 
 
-def test_a_choice_moves_the_number_to_what_the_command_line_gives(opened, workspace, environment):
-    asked = ("run", "east-hartford", "--set", "comparison=others", "--out", str(workspace / "by-command"))
-    run = subprocess.Popen(
-        [sys.executable, "-m", "leapstudy", *asked], env=environment, stdout=subprocess.PIPE, text=True
-    )
+def test_a_choice_moves_the_number_to_what_the_study_gives(opened, workspace, study):
+    """As the command line does: tests/cli/test_cli_recipes.py."""
     page = opened("40_explore")
     _runs_to_the_end(page, workspace, "40_explore")
     before = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text=SENTENCE).first.inner_text())
@@ -182,10 +180,8 @@ def test_a_choice_moves_the_number_to_what_the_command_line_gives(opened, worksp
     page.get_by_text(re.compile(r"points (more|less) than in 18\d comparison districts")).wait_for()
     after = SENTENCE.search(page.locator(".jp-OutputArea-output p", has_text=SENTENCE).first.inner_text())
     page.get_by_text("leapstudy run east-hartford --set comparison=others").wait_for()
-    assert run.wait(timeout=SECONDS) == 0, run.stdout.read()
-    rows = read_estimates(workspace / "by-command" / "estimates.csv")
-    main = rows[rows["role"] == "main"].iloc[0]
-    assert after.groups() == (number(abs(main["estimate_pp"])), str(main["n_comparison"]))
+    main = answer_district(study, "0430011", Spec(comparison="others")).main
+    assert after.groups() == (number(abs(main.estimate_pp)), str(main.n_comparison))
     assert after.group(1) != before.group(1)
     _walks_by_keyboard(page)
     _saves_on_request(page, workspace)

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from own_files import workspace_at
 
+from leapstudy.study.public import study_district
+
 pytestmark = pytest.mark.slow
 
 GROUP = """  large:
@@ -16,7 +18,7 @@ GROUP = """  large:
 """
 
 
-def test_a_group_of_ones_own_and_another_start_reach_the_pages_once_a_choice_is_on_record(tmp_path):
+def test_a_group_of_ones_own_and_another_start_reach_the_pages_once_a_choice_is_on_record(tmp_path, monkeypatch):
     root = tmp_path / "workspace"
     command = workspace_at(root)
     refused = command("choose", "neighbours", "--reason", "a test")
@@ -35,7 +37,10 @@ def test_a_group_of_ones_own_and_another_start_reach_the_pages_once_a_choice_is_
     done = command("run", "ansonia", "--set", "comparison=large", "--jobs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     estimates = pd.read_csv(root / "reports" / "estimates.csv")
-    assert "large" in set(estimates.loc[estimates["role"] == "main", "comparison"])
+    (main,) = estimates[(estimates["role"] == "main") & (estimates["comparison"] == "large")].to_dict("records")
+    monkeypatch.setenv("LEAPSTUDY_ROOT", str(root))
+    own = study_district("ansonia", comparison="large").answer.main
+    assert (main["estimate_pp"], main["n_comparison"]) == (pytest.approx(own.estimate_pp, abs=1e-6), own.n_comparison)
     page = (root / "reports" / "ansonia" / "plain.html").read_text(encoding="utf-8")
     assert "large districts" in page and "Ansonia" in page
     result = json.loads((root / "reports" / "ansonia" / "result.json").read_text(encoding="utf-8"))
