@@ -26,8 +26,16 @@ class _OneTick(Axis):
     empty axes cost. An axis with a name, or whose ticks somebody has asked for one by one, is drawn as always.
     """
 
+    def set_tick_params(self, which: Any = "major", reset: bool = False, **look: Any) -> None:
+        """Set the look of ticks to come, and of those that are there: to look for them is to make them."""
+        to_come = {"majorTicks", "minorTicks"} - vars(self).keys()
+        vars(self).update({name: [] for name in to_come})
+        super().set_tick_params(which, reset, **look)
+        for name in to_come:
+            delattr(self, name)
+
     def set_clip_path(self, path: Any, transform: Any = None) -> None:
-        """Keep the edge for the axis alone: only lines of a grid are cut, and to ask for ticks is to make them."""
+        """Keep the edge for the axis alone: of ticks only a grid is cut, and it ends there anyway."""
         Artist.set_clip_path(self, path, transform)
 
     def draw(self, renderer: RendererBase) -> None:
@@ -64,7 +72,8 @@ class HouseAxes(Axes):
             for side in sides:
                 self.spines[side].register_axis(axis)
 
-    def grid(self, visible: bool | None = None, *_: Any, **look: Any) -> None:
-        """Refuse a grid; to leave it out, as every new picture does twice, makes no ticks."""
-        if visible is not False or look.keys() - {"which", "axis"}:
-            raise NotImplementedError("These axes have no grid: draw lines where they help.")
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw the picture, its edges where they belong: otherwise the first tick that is made puts them there."""
+        for spine in self.spines.values():
+            spine.get_spine_transform()
+        super().draw(renderer)

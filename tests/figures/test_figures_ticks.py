@@ -61,8 +61,8 @@ def test_one_tick_makes_one_object():
     assert len(axes.xaxis.majorTicks) == 1
 
 
-def test_a_grid_is_refused():
+def test_axes_make_no_tick_before_they_are_drawn():
     axes = Figure().add_axes((0.2, 0.2, 0.7, 0.7), axes_class=HouseAxes)
-    with pytest.raises(NotImplementedError, match="no grid"):
-        axes.grid(axis="y")
-    axes.grid(False)
+    axes.tick_params(axis="x", labelcolor="#334455")
+    assert not {"majorTicks", "minorTicks"} & (vars(axes.xaxis).keys() | vars(axes.yaxis).keys())
+    assert axes.xaxis.majorTicks[0].label1.get_color() == "#334455"
