@@ -114,8 +114,10 @@ class OverYears:
     source: str
 
 
-def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
+def over_years(data: StudyData, spec: Spec, code: str, name: str, *, robust: bool = True) -> OverYears:
     """Answer for one district (`code`), or for all of them together (``ALL``), with the spec's comparison group.
+
+    Without `robust` the bounds that let trends depart are left out: they take most of the time.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def over_years(data: StudyData, spec: Spec, code: str, name: str) -> OverYears:
     without = headline_without(data, spec, treated, every) if len(treated) > 1 else ()
     synthetic, rows = synthetic_of(question, series.rates, name) if len(whole.treated) == 1 else (None, [])
     bounds, reasons = (
-        ((), ()) if len(treated) == 1 else bounds_of(event_study_of(question, series.rates, "points"), KINDS)
+        bounds_of(event_study_of(question, series.rates, "points"), KINDS) if robust and len(treated) > 1 else ((), ())
     )
     return OverYears(
         outcome=outcome,

@@ -179,7 +179,7 @@ def study_all(*, robust: bool = True, **names: Any) -> Study[PooledAnswer]:
     require_units_open(data)
     prior = known_prior(data, facts) if data.state.outcomes[spec.outcome].in_days else None  # it is of attendance
     answer = answer_all(data, spec, float(plan["threshold_pp"]), prior, robust=robust)
-    return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan)
+    return _study(data, facts, District(ALL_DISTRICTS, answer.district, ALL_SLUG), answer, plan, robust)
 
 
 def known_prior(data: StudyData, facts: Facts) -> Prior | None:
@@ -191,9 +191,9 @@ def known_prior(data: StudyData, facts: Facts) -> Prior | None:
 
 
 def _study(
-    data: StudyData, facts: Facts, district: District, answer: AnswerT, plan: dict[str, Any]
+    data: StudyData, facts: Facts, district: District, answer: AnswerT, plan: dict[str, Any], robust: bool = True
 ) -> "Study[AnswerT]":
-    params, years = params_of(answer.spec), _over_years(data, answer.spec, district)
+    params, years = params_of(answer.spec), _over_years(data, answer.spec, district, robust)
     codes = list(data.starts) if district.code == ALL_DISTRICTS else [district.code]
     return Study(
         copied(data),
@@ -215,9 +215,9 @@ def _study(
     )
 
 
-def _over_years(data: StudyData, spec: Spec, district: District) -> OverYears | None:
+def _over_years(data: StudyData, spec: Spec, district: District, robust: bool) -> OverYears | None:
     """Return the outcome over many years; None where the study declares none, or this cannot be asked of it."""
     try:
-        return over_years(data, spec, district.code, short(district.name))
+        return over_years(data, spec, district.code, short(district.name), robust=robust)
     except BadInput:
         return None

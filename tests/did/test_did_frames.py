@@ -11,6 +11,7 @@ import statsmodels.formula.api as smf
 import leapstudy as ls
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
+from leapstudy.did.frames import robustness
 from leapstudy.did.frames.cohorts import _t, moments_of
 from leapstudy.did.frames.read import Columns, read_frame
 
@@ -351,12 +352,13 @@ def test_an_empty_text_is_no_start():
         ((2010, 2012, 2014, 2015, 2016), 2015),
     ],
 )
-def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times, start):
+def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times, start, monkeypatch):
+    monkeypatch.setattr(robustness, "TIMES", (1.0,))  # the others take as long, and are asked elsewhere
     rng, units = np.random.default_rng(3), [f"u{place}" for place in range(30)]
     frame = pd.DataFrame([(unit, place) for unit in units for place in range(len(times))], columns=["unit", "place"])
     late = frame["unit"].isin(units[:10])
     # a line of slope 1 before, which goes on
-    frame["y"] = late * frame["place"] + rng.normal(0, 0.05, len(frame))
+    frame["y"] = late * frame["place"] + rng.normal(0, 0.1, len(frame))
     columns = {"outcome": "y", "unit": "unit", "treated": None, "post": None, "weights": None}
 
     def bounds(time: pd.Series, first: int) -> pd.DataFrame:
@@ -365,7 +367,7 @@ def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times,
 
     table = bounds(frame["place"].map(dict(enumerate(times))), start)
     assert table["what"].iloc[-1] == "departures up to 1 times"
-    assert np.allclose(table.loc[2, ["ci_low", "ci_high"]].astype(float), [0, 2], atol=0.3), "a slope either way"
+    assert np.allclose(table.loc[0, ["ci_low", "ci_high"]].astype(float), [0, 2], atol=0.4), "a slope either way"
     pd.testing.assert_frame_equal(table, bounds(frame["place"] + 1, times.index(start) + 1))
 
 

@@ -203,6 +203,7 @@ def test_from_a_table_with_larger_units_to_the_outcome_over_many_years(in_networ
         assert points.loc[year, "se_pp"] == pytest.approx(variance**0.5), year
         assert points.loc[year, "estimate_pp"] == pytest.approx(change[sides[0]].mean() - change[sides[1]].mean())
     rows = [row for row in found.years.estimates if row.comparison == "alliance" and row.estimator.startswith("did")]
+    assert found.years.bounds == () == found.years.bounds_refused, "they take most of the time, and were not asked for"
     assert len(rows) > len(found.years.after) and {row.p_method for row in rows} == {"cluster_permutation"}
     assert found.years.headline_without == () or found.years.headline_without[0].p_method == "cluster_permutation"
 
