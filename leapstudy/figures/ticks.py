@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
@@ -65,6 +66,20 @@ class _UprightAxis(_OneTick, YAxis): ...
 
 class HouseAxes(Axes):
     """Axes with `_OneTick` on both sides, to be given as `axes_class`."""
+
+    def __init__(self, *where: Any, **look: Any) -> None:
+        super().__init__(*where, **look)
+        rc: Any = mpl.rcParams
+        for name in ("x", "y"):  # as of now: ticks are made later, maybe where another style is in force
+            color, words = rc[f"{name}tick.color"], rc[f"{name}tick.labelcolor"]
+            self.tick_params(
+                axis=name,
+                color=color,
+                labelcolor=color if words == "inherit" else words,
+                labelsize=rc[f"{name}tick.labelsize"],
+                labelfontfamily=rc["font.family"],
+                length=rc[f"{name}tick.major.size"],
+            )
 
     def _init_axis(self) -> None:
         self.xaxis, self.yaxis = _AcrossAxis(self, clear=False), _UprightAxis(self, clear=False)
