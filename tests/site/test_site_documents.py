@@ -72,9 +72,12 @@ def _tags(node, found):
 
 @needs_chromium
 @pytest.mark.browser
-def test_pdf_is_tagged_titled_and_described(out):
-    built = build_reports(out, ["hartford"], ["pdf"], DAY)
-    pdf = pypdf.PdfReader(built.paths[0])
+def test_pdf_is_tagged_titled_described_and_linked_from_its_page(out):
+    built = build_reports(out, ["hartford"], ["pdf", "docx", "html"], DAY)
+    page = BeautifulSoup((out / "hartford" / "plain.html").read_text(encoding="utf-8"), "lxml")
+    links = {link["href"] for link in page.find_all("a")}
+    assert links >= {"report.pdf", "report.docx", "notebook.html"}, "the site keeps its neighbors"
+    pdf = pypdf.PdfReader(next(path for path in built.paths if path.suffix == ".pdf"))
     root = pdf.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"] == "en"
@@ -131,15 +134,6 @@ def test_a_longer_plain_page_stays_one_or_takes_its_last_three_sections_to_the_n
     headings = [section.h2.text for section in sections]
     assert [heading for heading in headings if heading in second] == headings[len(headings) - on_second_page :]
     assert second.startswith("Technical appendix") == (on_second_page == 0)
-
-
-@needs_chromium
-@pytest.mark.browser
-def test_the_site_links_to_the_documents_and_keeps_its_neighbors(out):
-    build_reports(out, ["hartford"], ["pdf", "docx", "html"], DAY)
-    page = BeautifulSoup((out / "hartford" / "plain.html").read_text(encoding="utf-8"), "lxml")
-    links = {link["href"] for link in page.find_all("a")}
-    assert links >= {"report.pdf", "report.docx", "notebook.html"}
 
 
 def test_without_chromium_there_is_word_html_and_one_clear_line(out, monkeypatch):

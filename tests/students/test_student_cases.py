@@ -1,6 +1,7 @@
 """Files as they came from outside: what each is found to be. Ids are invented; inputs in `files/`."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,6 @@ def _rules(report) -> dict[str, int]:
         ("empty.csv", 0, 0, {"nothing_left": 0}),
         ("two_schools.csv", 3, 1, {"crowded_month": 2}),
         ("edfi/base", 100, 100, {}),
-        ("edfi/calendar_holidays", 100, 100, {"no_school_day": 36}),
-        ("edfi/present_rows", 100, 100, {"no_absence": 1075}),
-        ("edfi/tardy_blank_duration", 100, 100, {"no_absence": 100}),
-        ("edfi/exit_before_entry", 99, 98, {"exit_before_entry": 1}),
-        ("edfi/entry_us_one_school", 87, 50, {"unreadable": 25}),
-        ("edfi/calendar_us_october", 90, 50, {"unreadable": 42}),
-        ("edfi/overlap_two_schools", 120, 80, {"crowded_month": 40}),
-        ("edfi/year_2086_event", 100, 100, {"implausible_date": 1}),
     ],
 )
 def test_what_each_file_is_found_to_be(name, rows_in, used, rules):
@@ -56,6 +49,34 @@ def test_what_each_file_is_found_to_be(name, rows_in, used, rules):
     found = _rules(report)
     assert {rule: found.get(rule) for rule in rules} == rules
     assert bool(rules) or report.text().endswith("Nothing to report: every rule holds for every row.")
+
+
+# What a school's three files have that another's have not, with the rows of it, those used, and what is counted.
+FAULTS = (
+    ("calendar_holidays", 100, 100, {"no_school_day": 36}),
+    ("present_rows", 100, 100, {"no_absence": 1075}),
+    ("tardy_blank_duration", 100, 100, {"no_absence": 100}),
+    ("exit_before_entry", 99, 98, {"exit_before_entry": 1}),
+    ("entry_us_one_school", 87, 50, {"unreadable": 25}),
+    ("calendar_us_october", 90, 50, {"unreadable": 42}),
+    ("overlap_two_schools", 120, 80, {"crowded_month": 40}),
+    ("year_2086_event", 100, 100, {"implausible_date": 1}),
+)
+
+
+def test_what_one_school_gets_wrong_is_counted_of_it_alone(tmp_path):
+    """The schools of all these folders stand in one: each is found to be what it is by itself."""
+    for part in ("enrolment", "absences", "calendar"):
+        rows = [pd.read_csv(FILES / "edfi" / name / f"{part}.csv", dtype=str) for name, *_ in FAULTS]
+        for number, frame in enumerate(rows, start=1):
+            for column in {"student", "school_code"} & set(frame):
+                frame[column] = str(number) + frame[column]
+        pd.concat(rows).to_csv(tmp_path / f"{part}.csv", index=False)
+    report = check_path(tmp_path, known_districts=KNOWN, con=connect(threads=1))
+    _, rows_in, used, rules = zip(*FAULTS, strict=True)
+    assert (report.rows_in, report.accounts[0].used) == (sum(rows_in), sum(used))
+    found, told = _rules(report), sum(map(Counter, rules), Counter())
+    assert {rule: found.get(rule) for rule in told} == told
 
 
 @pytest.fixture(scope="module")
