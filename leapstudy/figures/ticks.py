@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
@@ -26,8 +27,16 @@ class _OneTick(Axis):
     empty axes cost. An axis with a name, or whose ticks somebody has asked for one by one, is drawn as always.
     """
 
+    def set_tick_params(self, which: Any = "major", reset: bool = False, **look: Any) -> None:
+        """Set the look of ticks to come, and of those that are there: to look for them is to make them."""
+        to_come = {"majorTicks", "minorTicks"} - vars(self).keys()
+        vars(self).update({name: [] for name in to_come})
+        super().set_tick_params(which, reset, **look)
+        for name in to_come:
+            delattr(self, name)
+
     def set_clip_path(self, path: Any, transform: Any = None) -> None:
-        """Keep the edge for the axis alone: only lines of a grid are cut, and to ask for ticks is to make them."""
+        """Keep the edge for the axis alone: of ticks only a grid is cut, and it ends there anyway."""
         Artist.set_clip_path(self, path, transform)
 
     def draw(self, renderer: RendererBase) -> None:
@@ -58,13 +67,28 @@ class _UprightAxis(_OneTick, YAxis): ...
 class HouseAxes(Axes):
     """Axes with `_OneTick` on both sides, to be given as `axes_class`."""
 
+    def __init__(self, *where: Any, **look: Any) -> None:
+        super().__init__(*where, **look)
+        rc: Any = mpl.rcParams
+        for name in ("x", "y"):  # as of now: ticks are made later, maybe where another style is in force
+            color, words = rc[f"{name}tick.color"], rc[f"{name}tick.labelcolor"]
+            self.tick_params(
+                axis=name,
+                color=color,
+                labelcolor=color if words == "inherit" else words,
+                labelsize=rc[f"{name}tick.labelsize"],
+                labelfontfamily=rc["font.family"],
+                length=rc[f"{name}tick.major.size"],
+            )
+
     def _init_axis(self) -> None:
         self.xaxis, self.yaxis = _AcrossAxis(self, clear=False), _UprightAxis(self, clear=False)
         for axis, sides in ((self.xaxis, ("bottom", "top")), (self.yaxis, ("left", "right"))):
             for side in sides:
                 self.spines[side].register_axis(axis)
 
-    def grid(self, visible: bool | None = None, *_: Any, **look: Any) -> None:
-        """Refuse a grid; to leave it out, as every new picture does twice, makes no ticks."""
-        if visible is not False or look.keys() - {"which", "axis"}:
-            raise NotImplementedError("These axes have no grid: draw lines where they help.")
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw the picture, its edges where they belong: otherwise the first tick that is made puts them there."""
+        for spine in self.spines.values():
+            spine.get_spine_transform()
+        super().draw(renderer)

@@ -61,8 +61,20 @@ def test_one_tick_makes_one_object():
     assert len(axes.xaxis.majorTicks) == 1
 
 
-def test_a_grid_is_refused():
+def test_axes_make_no_tick_before_they_are_drawn():
     axes = Figure().add_axes((0.2, 0.2, 0.7, 0.7), axes_class=HouseAxes)
-    with pytest.raises(NotImplementedError, match="no grid"):
-        axes.grid(axis="y")
-    axes.grid(False)
+    axes.tick_params(axis="x", labelcolor="#334455")
+    assert not {"majorTicks", "minorTicks"} & (vars(axes.xaxis).keys() | vars(axes.yaxis).keys())
+    assert axes.xaxis.majorTicks[0].label1.get_color() == "#334455"
+
+
+def test_ticks_keep_the_style_in_which_their_axes_were_made():
+    with frame.styled():
+        axes = Figure().add_axes((0.2, 0.2, 0.7, 0.7), axes_class=HouseAxes)
+    for axis in (axes.xaxis, axes.yaxis):
+        (tick,) = axis.get_major_ticks(1)
+        name = f"{axis.axis_name}tick"
+        assert tick.label1.get_color() == frame.STYLE[f"{name}.labelcolor"]
+        assert tick.label1.get_fontsize() == frame.STYLE[f"{name}.labelsize"]
+        assert tick.label1.get_fontfamily() == frame.STYLE["font.family"]
+        assert tick.tick1line.get_markersize() == frame.STYLE[f"{name}.major.size"]
