@@ -66,9 +66,10 @@ def test_it_offers_no_public_way_to_a_row(data):
 
 
 def test_cohorts_come_from_the_log_and_without_one_from_the_column(files, data):
-    assert open_students(files.panel).size == data.size
+    without = open_students(files.panel)
+    assert without.size == data.size
     with pytest.raises(BadInput, match="visit log"):
-        visit_table(open_students(files.panel))
+        visit_table(without)
 
 
 def _raw(files, folder):
