@@ -27,6 +27,7 @@ from leapstudy.students.files import is_simulated
 from leapstudy.students.pseudonyms import has_raw_ids, load_key, pseudonymize
 from leapstudy.students.readers import Shape, open_panel, read_visits, with_first_visit
 from leapstudy.students.rules import OVER_BY_TWO
+from leapstudy.students.settings import StudentSettings, input_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,32 @@ def open_students(
     clean = keep(engine, "cleaning the panel", clean_panel(table))
     release(rows)
     return StudentData(clean, log, is_simulated(path), tuple(reports), reading.supports)
+
+
+def open_named(
+    settings: StudentSettings, known_districts: tuple[str, ...], *, before: bool = False, inside: bool = True
+) -> StudentData:
+    """Open the files that `params/students.yml` names, on the engine and within the memory that it names.
+
+    Parameters
+    ----------
+    settings, known_districts, inside
+        As in `open_students`.
+    before
+        Whether the program is still to come, so that there need be no visit log.
+    """
+    files = input_files(settings, before=before)
+    return open_students(
+        files["attendance"],
+        visits=files.get("visits"),
+        how=settings.reading,
+        shape=settings.shape or None,
+        known_districts=known_districts,
+        roster=files.get("roster"),
+        con=connect(settings.memory_limit, engine=settings.engine),
+        max_unmatched=settings.max_unmatched,
+        inside=inside,
+    )
 
 
 def clean_panel(rows: Table) -> Table:

@@ -90,21 +90,9 @@ def _forget_old(folder: Path) -> None:
 
 def open_own(settings: StudentSettings, *, inside: bool = True) -> "StudentData":
     """Open the files that the parameters name; `inside` as in `leapstudy.students.handle.open_students`."""
-    from leapstudy.students.engine import connect  # the engine takes seconds to import; most calls find a stored state
-    from leapstudy.students.handle import open_students
+    from leapstudy.students.handle import open_named  # imports the engine for seconds; most calls find a stored state
 
-    files = input_files(settings)
-    return open_students(
-        files["attendance"],
-        visits=files["visits"],
-        how=settings.reading,
-        shape=settings.shape or None,
-        known_districts=tuple(load_study(started=False).districts["district_code"]),
-        roster=files.get("roster"),
-        con=connect(settings.memory_limit, engine=settings.engine),
-        max_unmatched=settings.max_unmatched,
-        inside=inside,
-    )
+    return open_named(settings, tuple(load_study(started=False).districts["district_code"]), inside=inside)
 
 
 def told_numbers(settings: StudentSettings) -> Iterator[str]:

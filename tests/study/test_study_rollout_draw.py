@@ -28,6 +28,7 @@ from leapstudy.study.over_years import over_years
 from leapstudy.study.public import ask, study_all, study_district
 from leapstudy.study.rollout import written_plan
 from leapstudy.study.rollout.choices import Rollout, asked, load_rollout
+from leapstudy.study.rollout.eligibility import own_numbers, students_before
 from leapstudy.study.rollout.lots import begun, hold, write_starts
 from leapstudy.study.rollout.records import draws, on_record, read_draw, require_units_open
 from leapstudy.study.rollout.scenarios import design
@@ -500,3 +501,10 @@ def _hold_to_the_rule(rows, listed):
     last = rows[rows["month"].isin(sorted(rows["month"].unique())[-2:])].groupby("student").sum(numeric_only=True)
     meets = 10 * (last["days_enrolled"] - last["days_attended"]) >= last["days_enrolled"]
     assert sorted(line.split(",")[0] for line in listed) == sorted(last.index[meets])
+
+
+@pytest.mark.parametrize("read", [students_before, lambda settings: own_numbers(settings, frozenset())])
+def test_before_a_program_the_engine_and_its_memory_are_those_of_the_parameters(read):
+    for change, words in ({"memory_limit": "much"}, "memory_limit='much'"), ({"engine": "oracle"}, "oracle"):
+        with pytest.raises(BadInput, match=words):
+            read(load_settings().model_copy(update=change))

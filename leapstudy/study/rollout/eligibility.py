@@ -14,7 +14,7 @@ from leapstudy.data.state import AtLeast, AtMost, Where, load_state
 from leapstudy.students.disclosure import shown
 from leapstudy.students.eligible import JOIN, Rule
 from leapstudy.students.engine import connect
-from leapstudy.students.handle import StudentData, open_students
+from leapstudy.students.handle import StudentData, open_named
 from leapstudy.students.pseudonyms import own_ids
 from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import StudentSettings, input_files, load_settings
@@ -118,23 +118,13 @@ def unit_strata(units: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
 
 def students_before(settings: StudentSettings | None = None) -> StudentData:
     """Open the attendance files of `params/students.yml`, with the visit log where there is one already."""
-    choices = settings or load_settings()
-    files = input_files(choices, before=True)
-    return open_students(
-        files["attendance"],
-        visits=files.get("visits"),
-        how=choices.reading,
-        shape=choices.shape or None,
-        known_districts=tuple(load_study(started=False).districts["district_code"]),
-        roster=files.get("roster"),
-        max_unmatched=choices.max_unmatched,
-        inside=False,
-    )
+    known = tuple(load_study(started=False).districts["district_code"])
+    return open_named(settings or load_settings(), known, before=True, inside=False)
 
 
 def own_numbers(settings: StudentSettings, ids: frozenset[str]) -> dict[str, str]:
     """Return pseudonym -> own number of the students wanted; empty where the files hold pseudonyms."""
-    files, con = input_files(settings, before=True), connect()
+    files, con = input_files(settings, before=True), connect(settings.memory_limit, engine=settings.engine)
     panel = open_panel(con, files["attendance"], settings.reading, settings.shape or None, files.get("roster"))
     return own_ids(panel.table, ids)
 
