@@ -257,10 +257,10 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     largest = float(np.abs(np.diff(np.append(p.estimate[: p.n_pre], 0.0))).max())
     reach = m_bar * float(np.arange(1, p.n_post + 1) @ np.abs(p.weights)) * largest + REACH * se
     center, times = float(p.weights @ p.estimate[after]), 1
-    low, high = _uncut(p, m_bar, center, reach, se)
-    while (low <= center - reach * times or high >= center + reach * times) and times < WIDEST:
+    # the version that halves its way tests every value of a grid that cuts the set: 40 s where one end takes 0.1
+    while times < WIDEST and any(_holds(p, m_bar, center + side * reach * times) for side in (-1, 1)):
         times *= 2
-        low, high = _uncut(p, m_bar, center, reach * times, se)
+    low, high = _uncut(p, m_bar, center, reach * times, se)
     ends = (low if low > center - reach * times else -np.inf, high if high < center + reach * times else np.inf)
     return p.unit * ends[0], p.unit * ends[1]
 
@@ -281,8 +281,13 @@ def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> 
 
 @lru_cache(REMEMBERED)
 def magnitudes_include_zero(problem: Problem, m_bar: float) -> bool:
-    """Return whether zero is in the set of `magnitudes_interval`; the package wants two values, and gets zero twice."""
-    return bool(np.isfinite(_edges(_eased(problem.scaled()), m_bar, 0.0, 1e-9 * UNIT, 1)[0]))
+    """Return whether zero is in the set of `magnitudes_interval`."""
+    return _holds(_eased(problem.scaled()), m_bar, 0.0)
+
+
+def _holds(p: Problem, m_bar: float, value: float) -> bool:
+    """Return whether a value is not rejected; the package wants two, and gets it twice."""
+    return bool(np.isfinite(_edges(p, m_bar, value, value + 1e-9 * UNIT, 1)[0]))
 
 
 def _edges(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tuple[float, float]:

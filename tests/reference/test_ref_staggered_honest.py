@@ -9,6 +9,7 @@ import pytest
 from moments_twin import moments_of
 
 from leapstudy.core.errors import BadInput
+from leapstudy.did import honest
 from leapstudy.did.honest import Problem, breakdown, honest_bounds, magnitudes_interval, smoothness_interval
 from leapstudy.did.staggered.att_gt import Choices, att_gt
 from leapstudy.did.staggered.effects import cs_effects
@@ -105,13 +106,17 @@ def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
         honest_bounds(Problem(*medicaid, 5, 2, FIRST), "wild", [0.0])
 
 
-def test_a_set_wider_than_the_first_grid_is_not_cut():
+def test_a_set_wider_than_the_first_grid_is_not_cut(monkeypatch):
     """Five months before of 0.3 up and down, seven after of 3, errors of 1:
     an independent computation gives -10.05 to 16.05.
     """
     estimate = np.array([0.3, -0.3, 0.3, -0.3, 0.3, *[3.0] * 7])
     problem = Problem(estimate, np.eye(12), 5, 7, np.array([0, 1, 1, 1, 1, 1, 1]) / 6)
-    low, high = magnitudes_interval(problem, 1.0)
+    grids, edges = [], honest._edges
+    monkeypatch.setattr(honest, "_edges", lambda *asked: grids.append((asked[2:], edges(*asked))) or grids[-1][1])
+    low, high = magnitudes_interval.__wrapped__(problem, 1.0)
+    (start, end, _), ends = next(grid for grid in grids if grid[0][2] > 1)
+    assert start < ends[0] < ends[1] < end, "no grid that cuts the set is asked: one version tests all of its values"
     assert (low, high) == pytest.approx((-10.05, 16.05), abs=0.15)
     assert low <= -10.05 and high >= 16.05  # ends are rounded outward
 
