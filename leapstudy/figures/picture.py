@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from io import BytesIO, StringIO
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def svg(figure: Figure, label: str) -> str:
         renderer.finalize()
     text = buffer.getvalue()
     drawing = LEFT_OUT.sub("", text[text.index("<svg") : text.rindex("</svg>") + 6])
-    drawing = TAG.sub(_short, drawing.replace("\n", " "))
+    drawing = _short(drawing.replace("\n", " "))
     references = dict.fromkeys(USED.findall(drawing))
     mark = sha256_bytes(drawing.encode())[:6]
     names = {name: f"{mark}{place}" for place, name in enumerate(references)}
@@ -134,7 +134,10 @@ TAG, NUMBER = re.compile(r"<[^<>/][^<>]*>"), re.compile(r"\d+\.\d{2,}")
 IDENTITY, USED = re.compile(r' id="([^"]*)"'), re.compile(r"(?<=[\"(])#([\w.]+)(?=[\")])")
 
 
-def _short(tag: re.Match[str]) -> str:
-    """Return a tag with places to a tenth of a point, and without spaces that say nothing."""
-    text = NUMBER.sub(lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), tag[0].replace("xlink:href", "href"))
-    return re.sub(r"\s+(?=[\"z>/])", "", re.sub(r"([MLCQ]) ", r"\1", re.sub(r"\s+", " ", text)))
+def _short(drawing: str) -> str:
+    """Return a drawing whose tags have places to a tenth of a point, and no spaces that say nothing; words stay."""
+    tags = "\0".join(TAG.findall(drawing)).replace("xlink:href", "href")
+    tags = NUMBER.sub(lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), tags)
+    tags = re.sub(r"\s+(?=[\"z>/])", "", re.sub(r"([MLCQ]) ", r"\1", re.sub(r"\s+", " ", tags)))
+    words = TAG.split(drawing)
+    return words[0] + "".join(chain.from_iterable(zip(tags.split("\0"), words[1:], strict=True)))

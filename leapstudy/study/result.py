@@ -120,6 +120,11 @@ def restored(kind: Any, content: Any) -> Any:
 _kinds = cache(get_type_hints)
 
 
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
+
+
 def made(data_hashes: Mapping[str, str], *, simulated: bool = False) -> dict[str, Any]:
     """Return what a result was made with: versions, hashes of data, package and lock file, and whether SIMULATED."""
     lock = paths.root() / "requirements.lock"
@@ -128,7 +133,7 @@ def made(data_hashes: Mapping[str, str], *, simulated: bool = False) -> dict[str
         "package_hash": package_hash(),
         "lock_hash": sha256_file(lock) if lock.is_file() else "",
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": dict(_versions()),
         "data_hashes": dict(data_hashes),
         "simulated": simulated,
     }
