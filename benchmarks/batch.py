@@ -28,7 +28,7 @@ PACKAGES = ("papermill", "nbval", "nbclient", "ipykernel", "distributed")
 
 def workspace(folder: Path) -> dict[str, str]:
     """Copy the workspace, so that nothing moves meanwhile, and return the environment that runs in it."""
-    for name in ("leapstudy", "notebooks", "params", "data/raw"):
+    for name in ("leapstudy", "notebooks", "params", "data/raw", "data/examples"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "requirements.lock", folder)
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
