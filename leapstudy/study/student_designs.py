@@ -174,7 +174,7 @@ def _round(card: Card) -> Card:
 def _context(name: DesignName, where: Context, role: str) -> Context:
     """Return the context of a design's rows; designs beside the recommended one are sensitivity checks."""
     own_role = role if role == "placebo" or name == RECOMMENDED else "sensitivity"
-    return Context(where.district_code, where.district, where.outcome, where.edition, own_role)  # type: ignore[arg-type]
+    return replace(where, role=own_role)  # type: ignore[arg-type]
 
 
 # Estimator of the rows of students who were referred and not met.
