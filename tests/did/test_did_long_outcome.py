@@ -309,7 +309,10 @@ def test_flags_cover_both_outcomes_and_directions(study):
 
 
 def _control_by_hand(y, n_pre):
-    """Return the slow twin's effect: weights on the simplex by a general optimizer, years scaled by their spread."""
+    """Return the slow twin's effect, and how many times it misses later as before.
+
+    Weights on the simplex by a general optimizer, years scaled by their spread.
+    """
     scale = y[:, :n_pre].std(axis=0, ddof=1)
     gap = lambda weights: ((y[0, :n_pre] - weights @ y[1:, :n_pre]) / scale) ** 2  # noqa: E731
     n = len(y) - 1
@@ -321,7 +324,8 @@ def _control_by_hand(y, n_pre):
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
         options={"maxiter": 2000, "ftol": 1e-14},
     )
-    return float((y[0, n_pre:] - best.x @ y[1:, n_pre:]).mean())
+    miss = y[0] - best.x @ y[1:]
+    return float(miss[n_pre:].mean()), float((miss[n_pre:] ** 2).mean() / (miss[:n_pre] ** 2).mean())
 
 
 def test_the_synthetic_control_is_the_slow_twins_and_refuses_a_district_beyond_all_others(study, series):
@@ -331,7 +335,10 @@ def test_the_synthetic_control_is_the_slow_twins_and_refuses_a_district_beyond_a
     rates = series.rates[[*east.before, *east.after]]
     y = np.vstack([rates.loc[["0430011"]], rates.loc[[*east.comparison]].dropna()])
     control = synthetic.method("synthetic_control")
-    assert control.estimate_pp == pytest.approx(_control_by_hand(y, len(east.before)), abs=1e-3)
+    first = [[place, *np.delete(np.arange(len(y)), place)] for place in range(len(y))]
+    effects, ratios = zip(*(_control_by_hand(y[order], len(east.before)) for order in first), strict=True)
+    assert control.estimate_pp == pytest.approx(effects[0], abs=1e-3)
+    assert control.p_value == pytest.approx(np.mean(np.array(ratios) >= ratios[0])), "every unit in its place"
     assert [row.estimator for row in rows] == ["sdid", "synthetic_control"] and control.p_floor == 1 / len(y)
     assert (rows[0].pre, rows[0].post) == ("+".join(east.before), "+".join(east.after))
     years = list(hartford.before)
