@@ -89,9 +89,8 @@ def _share(panel, moments, deal):
     att = att_gt(moments, Choices())
     slope = att.influence(averages(att, "simple").combination[-1:]).slope[0]
     added = (panel.y - moments.shift) @ slope.T
-    t = np.array([_t(added, np.array(order), moments.students) for order in set(permutations(deal))])
-    own_t = _t(added, np.array(deal), moments.students)
-    return float(np.mean(np.abs(t) >= abs(own_t) - 1e-12))
+    t = _t(added, np.array([deal, *set(permutations(deal))]), moments.students)
+    return float(np.mean(np.abs(t[1:]) >= abs(t[0]) - 1e-12))
 
 
 FORMS = {

@@ -21,6 +21,8 @@ from leapstudy.did.staggered.effects import Effects, Kind, averages, cs_effects
 from leapstudy.students.moments.record import Cluster, Moments, clustered
 
 KINDS: tuple[Kind, ...] = ("event", "group", "calendar", "simple")
+# Cells of deals whose averages are taken in one piece.
+AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -296,12 +298,24 @@ def _dealt(panel: UnitPanel, moments: Moments, att: AttGt, unit_cell: np.ndarray
     # what every unit would add with the combination of every cohort, shape (U, C)
     contributions = (panel.y - moments.shift) @ slope.T
     dealt = np.random.default_rng(seed).permuted(np.tile(unit_cell, (DRAWS, 1)), axis=1)
-    t = np.array([_t(contributions, cells, moments.students) for cells in (unit_cell, *dealt)])
+    t = np.concatenate([_t(contributions, cells, moments.students) for cells in (unit_cell[None], *_portions(dealt))])
     return float(np.mean(np.abs(t) >= abs(t[0]) - TIE))
 
 
-def _t(contributions: np.ndarray, cells: np.ndarray, sizes: np.ndarray) -> float:
-    own = contributions[np.arange(len(cells)), cells]
-    total, squares = np.bincount(cells, own), np.bincount(cells, own**2)
-    variance = float((squares - total**2 / sizes)[sizes > 1] @ (sizes / np.maximum(sizes - 1, 1))[sizes > 1])
-    return float(own.sum() / np.sqrt(variance)) if variance > TIE else np.inf
+def _portions(dealt: np.ndarray) -> list[np.ndarray]:
+    """Return the deals in portions whose arrays stay small whatever the number of units."""
+    return np.array_split(dealt, -(-dealt.size // AT_ONCE))
+
+
+def _t(contributions: np.ndarray, cells: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the studentized average of each deal; `cells` has shape (deals, U)."""
+    deals, units = cells.shape
+    own = contributions[np.arange(units), cells]
+    place = cells + len(sizes) * np.arange(deals)[:, None]
+    total, squares = (
+        np.bincount(place.ravel(), values.ravel(), deals * len(sizes)).reshape(deals, -1) for values in (own, own**2)
+    )
+    many = sizes > 1
+    variance = (squares - total**2 / sizes)[:, many] @ (sizes / np.maximum(sizes - 1, 1))[many]
+    spread = np.sqrt(variance, where=variance > TIE, out=np.zeros(deals))
+    return np.divide(own.sum(axis=1), spread, where=variance > TIE, out=np.full(deals, np.inf))
