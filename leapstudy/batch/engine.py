@@ -10,6 +10,7 @@ character of a line to its end: one line of 160 kB takes 45 seconds, and no sign
 
 import asyncio
 import os
+import threading
 import time
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -28,6 +29,8 @@ from leapstudy.core import paths
 from leapstudy.core.names import FOR_PAGES
 
 STEP_SECONDS = 0.2
+# A class looks its traits up at its first object: two threads that make that one at once fail.
+_making = threading.Lock()
 
 
 class PromptClient(AsyncKernelClient):
@@ -161,16 +164,18 @@ class WatchedEngine(NBClientEngine):
         """Run the cells."""
         extras = ("log_output", "stdout_file", "stderr_file", "input_path")
         settings = {name: value for name, value in rest.items() if name not in extras}
-        client = WatchedClient(
-            nb_man,
-            watch=watch,
-            kernel_name=kernel_name,
-            timeout=execution_timeout,
-            iopub_timeout=execution_timeout,  # outputs lag on a loaded machine; after 4 s a cell that is done failed
-            startup_timeout=start_timeout,
-            extra_arguments=list(NO_HISTORY),
-            **settings,
-        )
+        with _making:
+            client = WatchedClient(
+                nb_man,
+                watch=watch,
+                kernel_name=kernel_name,
+                timeout=execution_timeout,
+                iopub_timeout=execution_timeout,  # outputs lag on a loaded machine; after 4 s a cell that is done failed
+                startup_timeout=start_timeout,
+                extra_arguments=list(NO_HISTORY),
+                **settings,
+            )
+            client.create_kernel_manager()
         # the workspace by name: a kernel would look for it from its folder upward for every word that it says
         return client.execute(env={FOR_PAGES: "1", **os.environ, "LEAPSTUDY_ROOT": str(paths.root())})
 
