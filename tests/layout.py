@@ -30,7 +30,7 @@ def overlaps(figure):
         for axis in (axes.xaxis, axes.yaxis):
             axis.get_ticklabels()  # from here on each tick is an object of its own, whose label has a place
     with frame.styled():
-        canvas.draw()
+        figure.draw_without_rendering()
     page = figure.bbox
     texts = [text for text in drawn(figure) if text.get_text().strip()]
     boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in texts]
