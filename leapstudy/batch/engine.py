@@ -170,7 +170,8 @@ class WatchedEngine(NBClientEngine):
                 watch=watch,
                 kernel_name=kernel_name,
                 timeout=execution_timeout,
-                iopub_timeout=execution_timeout,  # outputs lag on a loaded machine; after 4 s a cell that is done failed
+                # outputs lag on a loaded machine; after 4 s a cell that is done failed
+                iopub_timeout=execution_timeout,
                 startup_timeout=start_timeout,
                 extra_arguments=list(NO_HISTORY),
                 **settings,

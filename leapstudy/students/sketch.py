@@ -7,9 +7,11 @@ error of an eighth. Nothing of a student can be read from it but by who holds th
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import ibis
+import numpy as np
 from ibis.expr.types import Table
 
 from leapstudy.core.names import ALL_DISTRICTS as ALL
@@ -19,6 +21,9 @@ from leapstudy.students.moments.pivot import month_number
 
 SIGNS = 128
 HEX = "0123456789abcdef"
+# A digest is so many letters of four signs each; the signs of each letter, shape (16, 4).
+LETTERS = SIGNS // 4
+SIGNS_OF = 2 * (np.arange(len(HEX))[:, None] >> np.arange(4) & 1) - 1
 # Days are counted in thousandths, as whole numbers: the same whatever order they are added in.
 PARTS = 1000
 
@@ -42,26 +47,24 @@ def group_sketches(panel: Table, log: Table, outcomes: Table | None = None) -> l
         place (district code or ``ALL``), visited (bool), students, sums (list of `SIGNS` whole numbers).
     """
     each = _digests(panel, log, outcomes)
-    signs = {
-        f"sign_{4 * place + bit}": _bit(each.digest, place, bit) for place in range(SIGNS // 4) for bit in range(4)
-    }
-    sums = each.group_by(["district_code", "visited"]).agg(students=each.count(), **signs)
-    rows = sealed("counting who differs", lambda: sums.to_pyarrow().to_pylist())
-    groups: dict[tuple[str, bool], list[int]] = {}
+    each = each.mutate(place=ibis.range(LETTERS).unnest())
+    keys = {"letter": each.digest.substr(each.place, 1)}
+    counts = each.group_by("district_code", "visited", "place", **keys).agg(students=each.count())
+    rows = sealed("counting who differs", lambda: counts.to_pyarrow().to_pylist())
+    groups: dict[tuple[str, bool], np.ndarray] = {}
     for row in rows:
-        students, ones = row["students"], [row[f"sign_{k}"] for k in range(SIGNS)]
-        own = [students, *(2 * one - students for one in ones)]
         for place in (str(row["district_code"]), ALL):
-            before = groups.get((place, bool(row["visited"])), [0] * len(own))
-            groups[place, bool(row["visited"])] = [a + b for a, b in zip(before, own, strict=True)]
+            group = groups.setdefault((place, bool(row["visited"])), np.zeros((LETTERS, len(HEX)), dtype=np.int64))
+            group[row["place"], HEX.index(row["letter"])] += row["students"]
     return [
-        {"place": place, "visited": visited, "students": students, "sums": sums}
-        for (place, visited), (students, *sums) in sorted(groups.items())
+        {
+            "place": place,
+            "visited": visited,
+            "students": int(letters[0].sum()),
+            "sums": (letters @ SIGNS_OF).ravel().tolist(),
+        }
+        for (place, visited), letters in sorted(groups.items(), key=itemgetter(0))
     ]
-
-
-def _bit(digest: Any, place: int, bit: int) -> Any:
-    return digest.substr(place, 1).isin([letter for letter in HEX if int(letter, 16) >> bit & 1]).sum()
 
 
 def _digests(panel: Table, log: Table, outcomes: Table | None) -> Table:

@@ -82,6 +82,29 @@ def test_outputs_that_lag_are_waited_for_and_a_touched_file_is_no_change(run_cel
     assert run_cells(source, seconds=61).state == "done" and patience == {61}
 
 
+def test_clients_are_made_one_after_the_other(monkeypatch):
+    """Two threads that make the first object of a class of traitlets at once fail."""
+    making, most = [], []
+
+    class Client:
+        def __init__(self, *_, **__):
+            making.append(self)
+            time.sleep(0.05)
+            most.append(len(making))
+
+        def create_kernel_manager(self):
+            making.remove(self)
+
+        def execute(self, **_):
+            return most[-1]
+
+    monkeypatch.setattr(engine, "WatchedClient", Client)
+    how = {"watch": None, "start_timeout": 1, "execution_timeout": 1}
+    with ThreadPoolExecutor(2) as pool:
+        run = [pool.submit(engine.WatchedEngine.execute_managed_notebook, None, "", **how) for _ in range(2)]
+    assert [item.result() for item in run] == [1, 1]
+
+
 def test_a_dead_kernel_is_told(run_cells, workspace):
     cell, message, hint = _told(run_cells("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), workspace)
     assert (cell, message) == ("cell 3", "the kernel died") and "memory" in hint

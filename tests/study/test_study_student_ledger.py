@@ -11,10 +11,10 @@ from own_files import STUDENT_KEY, students
 
 from leapstudy.batch.verify import DERIVED
 from leapstudy.core.errors import BadInput
-from leapstudy.students.engine import connect
+from leapstudy.students.engine import connect, lend
 from leapstudy.students.guard import key_mark
 from leapstudy.students.settings import load_settings
-from leapstudy.students.sketch import SIGNS, group_sketches
+from leapstudy.students.sketch import SIGNS, _digests, group_sketches
 from leapstudy.study import student_files
 from leapstudy.study.student_check import check_students, require_usable
 from leapstudy.study.student_ledger import (
@@ -45,12 +45,14 @@ def before(pair):
     return sketches(*pair)
 
 
-def sketches(panel, log, outcomes=None):
+def sketches(*frames):
+    return group_sketches(*lent(*frames))
+
+
+def lent(*frames):
+    """Return frames as tables of an engine."""
     con = connect(threads=1)
-    tables = {"panel": panel, "log": log} | ({} if outcomes is None else {"outcomes": outcomes})
-    for name, frame in tables.items():
-        con.con.register(name, pa.Table.from_pandas(frame, preserve_index=False))
-    return group_sketches(*(con.table(name) for name in tables))
+    return [lend(con, pa.Table.from_pandas(frame, preserve_index=False)) for frame in frames]
 
 
 def corrected(panel, count):
@@ -86,6 +88,15 @@ def test_a_difference_of_a_few_students_is_seen_and_a_larger_one_is_not_held_aga
     close = groups_too_close(before, sketches(*other(*pair)))
     assert {key for key in close if key[0] == "ALL"} == expected
     assert {visited for _, visited in close} == {visited for _, visited in expected}, "a district as all of them"
+
+
+def test_a_sum_counts_the_signs_of_its_students_digests(pair, before):
+    """As files of an earlier version were remembered: each letter of a digest is four signs, the lowest bit first."""
+    rows = _digests(*lent(*pair), None).to_pandas()
+    for group in before:
+        own = rows.loc[rows["visited"] == group["visited"], "digest"]
+        bits = [[int(digest[place // 4], 16) >> place % 4 & 1 for place in range(SIGNS)] for digest in own]
+        assert group["students"] == len(own) and group["sums"] == (2 * np.array(bits) - 1).sum(axis=0).tolist()
 
 
 def test_whatever_a_student_is_shown_by_is_a_difference_too(pair):
