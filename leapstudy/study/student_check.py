@@ -99,7 +99,7 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
     """Return why files that can be used must not, or cannot, be answered; empty where they may."""
     if not (checked.districts or settings.draw):  # the effect of an offer is told where nobody took it up, too
         return "Nobody in these files was visited, so there is no effect to estimate."
-    if reason := missing_key(checked) or unnamed(settings):
+    if reason := missing_key(checked) or unnamed(settings) or unread(settings):
         return reason
     if settings.earlier_answers == "unpublished":
         return ""
@@ -149,6 +149,17 @@ def unnamed(settings: StudentSettings) -> str:
     """Return what is wrong where students drew lots and the parameters name no list; empty where they do."""
     draw_days = [item.made_at for item in draws() if item.track == "students"]
     return UNNAMED.format(made_at=draw_days[-1]) if draw_days and not settings.draw else ""
+
+
+def unread(settings: StudentSettings) -> str:
+    """Return what is wrong with the list of the draw that the parameters name; empty where it can be used."""
+    from leapstudy.students.lottery import lottery_of  # imports the engine
+
+    try:
+        lottery_of(settings)
+    except BadInput as reason:
+        return str(reason)
+    return ""
 
 
 def _check(settings: StudentSettings) -> Checked:
