@@ -1,6 +1,6 @@
 """The whole state measured once: every query of the student track, and each district's answer out of the sums."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -233,17 +233,19 @@ def at_risk_by_district(
         some, none = _first_pass(strata_of(sums[split]), own, parts, fewest)
         at_risk_of, answers = at_risk_of | some, answers | none
         if some:
-            groups = [(_group(key), one, _of(own, key)) for key, one in some.items()]
-            terms[split] = pd.concat([coefficients(grp, one) for grp, one, _ in groups], ignore_index=True)
-            shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
+            groups, of_key = {_group(key): one for key, one in some.items()}, _by_key(own)
+            terms[split] = pd.concat([coefficients(*group) for group in groups.items()], ignore_index=True)
+            shares[split] = pd.concat(
+                [share_terms(_group(key), one, of_key[key]) for key, one in some.items()], ignore_index=True
+            )
     if not at_risk_of:
         return answers
     products, comparison = influence_products(changes, terms, shares, HEADLINE)
-    every = pd.concat(sizes.values(), ignore_index=True)
+    of_key = _by_key(pd.concat(sizes.values(), ignore_index=True))
+    squares, others = (_by_group(table, at_risk_of) for table in (products, comparison))
     for key, one in at_risk_of.items():
-        squares, others = (table[table["grp"] == _group(key)] for table in (products, comparison))
-        met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
-        effects = at_risk_effects(one, squares, others, fewest, met)
+        met = int(of_key[key]["students"].sum()) if visited is None or key[1] else visited[key[0]]
+        effects = at_risk_effects(one, squares[key], others[key], fewest, met)
         answers[key] = enough_students(effects, refusal_words(one.refused))
     return answers
 
@@ -254,16 +256,19 @@ def _first_pass(
     """Return the estimates by district and part, and apart those refused, with the reason."""
     estimates: dict[Key, AtRisk] = {}
     refusals: dict[Key, Found] = {}
+    of_key = _by_key(sizes)
     for part in parts:
         whole = strata[strata["part"] == part]
         months = months_with_enough(whole, fewest)
+        own, together = (_by_key(strata_to_show(whole, months, column)) for column in ("own", "together"))
         for code in [*sorted(sizes["district_code"].unique()), ALL]:
-            own = _of(whole, (code, part))
-            publishable = strata_to_show(own, months, "together" if code == ALL else "own")
+            key, shown = (code, part), together if code == ALL else own
+            rows = shown.get(key, whole.iloc[:0])
             try:
-                estimates[code, part] = at_risk(publishable, _of(sizes, (code, part)), fewest)
+                estimates[key] = at_risk(rows, of_key.get(key, sizes.iloc[:0]), fewest)
             except BadInput as error:
-                refusals[code, part] = Found(None, (str(error) if len(own) == len(publishable) else FEW,))
+                all_rows = len(whole) if code == ALL else int((whole["district_code"] == code).sum())
+                refusals[key] = Found(None, (str(error) if len(rows) == all_rows else FEW,))
     return estimates, refusals
 
 
@@ -271,8 +276,15 @@ def _group(key: Key) -> str:
     return "/".join(key)
 
 
-def _of(frame: pd.DataFrame, key: Key) -> pd.DataFrame:
-    return frame[(frame["part"] == key[1]) & ((frame["district_code"] == key[0]) | (key[0] == ALL))]
+def _by_group(rows: pd.DataFrame, keys: Iterable[Key]) -> dict[Key, pd.DataFrame]:
+    some = dict(iter(rows.groupby("grp")))
+    return {key: some.get(_group(key), rows.iloc[:0]) for key in keys}
+
+
+def _by_key(rows: pd.DataFrame) -> dict[Key, pd.DataFrame]:
+    """Return the rows of each district and part, and of each part in all districts."""
+    own = {(str(code), str(part)): some for (code, part), some in rows.groupby(["district_code", "part"])}
+    return own | {(ALL, str(part)): some for part, some in rows.groupby("part")}
 
 
 def student_answer(measured: Measured, code: str, district: str, settings: StudentSettings) -> StudentAnswer:
