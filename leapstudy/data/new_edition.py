@@ -10,7 +10,7 @@ import yaml
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data.intake import FILE as INTAKE
-from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, look, read_recipes, read_source
+from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, Tidy, lacking, look, read_recipes, read_source, tidy
 from leapstudy.data.raw import (
     Differences,
     Replacement,
@@ -27,7 +27,6 @@ from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
 from leapstudy.data.tables import PublishedTable
-from leapstudy.data.tidy import Tidy, lacking, tidy
 
 Looked = list[tuple[Source, pd.DataFrame]]
 # The table of units that is read together with the figures.

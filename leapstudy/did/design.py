@@ -18,8 +18,7 @@ from leapstudy.data.state import FILE as STATE_FILE
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
 from leapstudy.did.nested import nest
-from leapstudy.did.own_years import Sides, in_own_years
-from leapstudy.did.sample import Panel, Sample, Spec, build_panel
+from leapstudy.did.sample import Panel, Sample, Sides, Spec, build_panel, in_own_years
 
 __all__ = [
     "Contrast",

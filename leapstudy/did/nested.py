@@ -13,9 +13,8 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Nesting
 from leapstudy.did.lottery.assignment import redraws
-from leapstudy.did.own_years import Sides, in_own_years, subset
 from leapstudy.did.permutation import TIE, Permutation, completed, shuffled, shuffled_starts, started_effects
-from leapstudy.did.sample import Belonging, Nested, Sample
+from leapstudy.did.sample import Belonging, Nested, Sample, Sides, in_own_years, subset
 
 LOTTERY = "lottery_redraws"
 # The tests that deal labels among units, as `estimates.csv` names them; see `method_of`.

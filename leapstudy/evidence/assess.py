@@ -22,10 +22,17 @@ from leapstudy.did.nested import LOTTERY
 from leapstudy.did.spread import Detectable
 from leapstudy.evidence.comparison_finder import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Program, Range, cost_block, program
-from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
+from leapstudy.evidence.standards import (
+    Attrition,
+    Category,
+    EssaFacts,
+    EssaGrade,
+    attrition,
+    confounding_reason,
+    essa_grade,
+)
 from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
-from leapstudy.evidence.wwc import Attrition, Category, attrition, confounding_reason
 
 STATEMENT = (
     "A self-assessment against the thresholds of WWC 5.0, made by this study; only the clearinghouse itself rates."

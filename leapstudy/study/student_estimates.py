@@ -25,12 +25,11 @@ from leapstudy.did.staggered.effects import Context
 from leapstudy.students.disclosure import GRADE_BANDS, MIN_GROUP, VISIT_COUNTS
 from leapstudy.students.eligible import months
 from leapstudy.students.handle import StudentData
-from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.lookback import at_risk_shares, control_program, placebo_program
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.lottery_outcomes import lottery_outcomes
 from leapstudy.students.moments.pivot import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
-from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, as_shown, find_rules
 from leapstudy.students.risk_changes import (
     RiskChanges,
@@ -62,8 +61,12 @@ from leapstudy.study.student_designs import (
     design_answers,
     enough_students,
     estimate_table,
+    headline_bounds,
+    headline_row,
     plain_designs,
     pre_trend,
+    raw_paths,
+    rebound,
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
@@ -75,7 +78,6 @@ from leapstudy.study.student_outcomes import (
     outcome_estimates,
     primary_answer,
 )
-from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
 from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 

@@ -18,9 +18,8 @@ from leapstudy.data.state import load_state
 from leapstudy.did.effect import finite
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect, lee_bounds
-from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
+from leapstudy.evidence.standards import Attrition, EssaFacts, EssaGrade, attrition, essa_grade
 from leapstudy.evidence.verdict import Verdict, decide, rejects
-from leapstudy.evidence.wwc import Attrition, attrition
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.lottery_outcomes import TOP, LotteryOutcomes
 from leapstudy.study.student_publish import COUNT_UNIT, nearest

@@ -23,8 +23,8 @@ from leapstudy.did.permutation import holm
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.engine import sealed
 from leapstudy.students.handle import StudentData
+from leapstudy.students.lookback import control_program
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
-from leapstudy.students.placebo import control_program
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_rows import WITHIN, RiskRows, RiskSets, risk_rows, risk_sets
 from leapstudy.students.settings import StudentSettings, input_files

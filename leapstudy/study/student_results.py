@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.evidence.essa import EssaGrade
+from leapstudy.evidence.standards import EssaGrade
 from leapstudy.evidence.verdict import Verdict
 from leapstudy.students.referral_rule import ReferralRule
 

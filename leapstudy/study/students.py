@@ -18,7 +18,7 @@ from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.outcomes import KINDS
 from leapstudy.study.result import made, restored, save_result
-from leapstudy.study.student_paths import months_named
+from leapstudy.study.student_designs import months_named
 from leapstudy.study.student_results import PreTrend, PrimaryAnswer, StudentAnswer
 
 

@@ -6,9 +6,8 @@ import math
 
 from leapstudy.core.estimate import Estimate
 from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names
-from leapstudy.did.long_outcome import SCALES
 from leapstudy.evidence.verdict import can_reject, excludes_zero, rejects
-from leapstudy.study.over_years import OverYears
+from leapstudy.study.over_years import SCALES, OverYears
 from leapstudy.words.sentences import Catalog, Finding
 
 CATALOG = Catalog("over_years")

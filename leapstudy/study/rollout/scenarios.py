@@ -10,7 +10,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted, percent
 from leapstudy.data import StudyData, load_study
-from leapstudy.did.lottery.dealt import Dealt, Windows, deal, picked
+from leapstudy.did.lottery.rollout import Dealt, Windows, deal, picked
 from leapstudy.evidence.power import Reach, on_visited, reach
 from leapstudy.students.eligible import Past, eligible_ids, months, past, past_decisions, school_months_after
 from leapstudy.students.handle import StudentData
