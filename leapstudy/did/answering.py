@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from leapstudy.core.cache import of_last
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import counted
@@ -79,10 +79,10 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 def read_together(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
     codes = treated_side(data.districts)
-    try:
-        pooled, reason = _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
-    except BadInput as refusal:
+    sample, refusal = attempt(build_sample, data, spec, codes)
+    if sample is None:
         return None, (NO_POOLING.format(refusal),)
+    pooled, reason = _pooled(sample, THRESHOLD_PP, FLAT)
     return pooled and replace(pooled, p_before=_least_before(data, spec, codes)), reason
 
 
@@ -161,10 +161,8 @@ def _leading(spec: Spec, published: Prior | None) -> Prior:
 
 
 def _pooled(sample: Sample, threshold_pp: float, prior: Prior) -> tuple[PooledDistricts | None, tuple[str, ...]]:
-    try:
-        return pool_districts(sample, threshold_pp, prior), ()
-    except BadInput as reason:
-        return None, (NO_POOLING.format(reason),)
+    pooled, reason = attempt(pool_districts, sample, threshold_pp, prior)
+    return pooled, (NO_POOLING.format(reason),) if reason else ()
 
 
 def _common(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Comparison, Role
 from leapstudy.core.table import records
@@ -221,10 +221,8 @@ def _every_spec(data: StudyData, spec: Spec, clock: Clock, panel: GetPanel) -> I
 
 def _years(panel: GetPanel, outcome: str, edition: str, clock: Clock) -> frozenset[str]:
     """Return the years of an outcome that an edition was published with; none where it was not."""
-    try:
-        return frozenset(clock.usable(panel(outcome, edition).years))
-    except BadInput:
-        return frozenset()
+    published, _ = attempt(panel, outcome, edition)
+    return frozenset(clock.usable(published.years)) if published else frozenset()
 
 
 def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[dict[Spec, Effect], tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
 from leapstudy.core.phrases import capital
@@ -190,10 +190,8 @@ def _attrition(data: StudyData, main: Estimate, treated: Sequence[str], comparis
     """Return how many of the units that drew lots have no figure in a year of the contrast."""
     if main.p_method != LOTTERY:
         return None
-    try:
-        return attrition(len(treated), main.n_treated, len(comparison_codes(data, comparison)), main.n_comparison)
-    except BadInput:
-        return None
+    n_comparison = len(comparison_codes(data, comparison))
+    return attempt(attrition, len(treated), main.n_treated, n_comparison, main.n_comparison)[0]
 
 
 def _reach(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:

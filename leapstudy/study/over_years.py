@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core.cache import of_last
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, Scale
 from leapstudy.data import StudyData
@@ -509,9 +509,6 @@ def _estimates(
     rows: list[Estimate] = []
     for comparison in dict.fromkeys([spec.comparison, *data.state.groups]):
         question_spec = replace(spec, outcome=series.outcome, comparison=comparison, scale="points")
-        try:
-            effects: Effects = effects_of(_question(data, series, question_spec, treated), series.rates, SHUFFLES)
-        except BadInput:
-            continue
-        rows += rows_of(effects, code, name)
+        question, _ = attempt(_question, data, series, question_spec, treated)
+        rows += rows_of(effects_of(question, series.rates, SHUFFLES), code, name) if question else []
     return tuple(rows)

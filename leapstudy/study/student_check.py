@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.core.phrases import counted
@@ -117,14 +117,11 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
 
 def missing_key(checked: Checked) -> str:
     """Return what is wrong where ids are the files' own and no key is set; empty where one is, or none is needed."""
-    if checked.raw_ids:
-        from leapstudy.students.pseudonyms import load_key  # imports the engine
+    if not checked.raw_ids:
+        return ""
+    from leapstudy.students.pseudonyms import load_key  # imports the engine
 
-        try:
-            load_key()
-        except BadInput as reason:
-            return str(reason)
-    return ""
+    return attempt(load_key)[1]
 
 
 def require_students_open(settings: StudentSettings) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import counted
 from leapstudy.did.at_risk import HEADLINE, NO_STRATUM, NOBODY_FOLLOWED
@@ -127,9 +127,8 @@ def headline_bounds(effects: Effects | None) -> StudentBounds | None:
     """
     if effects is None:
         return None
-    try:
-        path = honest_path(effects, (-MONTHS_TESTED, HEADLINE[1]), HEADLINE)
-    except BadInput:
+    path, _ = attempt(honest_path, effects, (-MONTHS_TESTED, HEADLINE[1]), HEADLINE)
+    if path is None:
         return None
     reach = ndtri(1 - ALPHA / 2) * effects.se[-1]
     plain = pd.DataFrame({"m": [0.0], "low_pp": effects.estimate[-1] - reach, "high_pp": effects.estimate[-1] + reach})
@@ -284,10 +283,9 @@ def found_by(moments: Moments, estimate: Callable[[Moments], AttGt], average: Ca
     visited = np.unique(moments.district[moments.cohort < NEVER])
     parts = [estimate(moments.where(moments.district == code)) for code in visited if len(visited) > 1]
     att = without_few(without_residue(estimate(moments), parts))
-    try:
-        effects = average(att)
-    except BadInput as error:
-        return Found(None, (*refusal_words(att.refused), str(error)))
+    effects, why = attempt(average, att)
+    if effects is None:
+        return Found(None, (*refusal_words(att.refused), why))
     return enough_students(effects, refusal_words(att.refused))
 
 

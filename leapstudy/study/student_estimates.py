@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.adjusted import AdjustedEffect
@@ -141,10 +141,8 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
     if not (data.size.visited or settings.draw):
         raise BadInput("No student of these files was visited, so there is no effect to estimate.")
     rules = find_rules(shares)
-    try:
-        placebo = _side(placebo_program(data, rules, settings.seed), rules, settings, {})
-    except BadInput:
-        placebo = None
+    program, _ = attempt(placebo_program, data, rules, settings.seed)
+    placebo = attempt(_side, program, rules, settings, {})[0] if program is not None else None
     primary = primary_outcome()
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
@@ -188,9 +186,9 @@ def _lottery(data: StudentData, settings: StudentSettings, primary: str) -> Lott
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:
-    try:
-        changes = risk_changes(control_program(data), rules)
-    except BadInput:
+    program, _ = attempt(control_program, data)
+    changes = attempt(risk_changes, program, rules)[0] if program is not None else None
+    if changes is None:
         return {}
     return at_risk_by_district(changes, {"": ("",)}, settings.min_comparison)
 

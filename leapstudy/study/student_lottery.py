@@ -10,7 +10,7 @@ from datetime import date
 
 import numpy as np
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
 from leapstudy.core.phrases import number, points, probability
@@ -274,10 +274,9 @@ def _test_words(effect: Rollout) -> str:
 
 def _attrition(offered: np.ndarray, complete: np.ndarray) -> tuple[Attrition | None, str]:
     on, off = ((int(side.sum()), int((side & complete).sum())) for side in (offered, ~offered))
-    try:
-        lost = attrition(*on, *off)
-    except BadInput as error:
-        return None, str(error)
+    lost, why = attempt(attrition, *on, *off)
+    if lost is None:
+        return None, why
     verdict = "low" if lost.low else "high: the draw no longer protects against selection"
     return lost, (
         f"overall {lost.overall_pct:.1f}%, differential {lost.differential_pct:.1f} points, at most "
@@ -294,10 +293,9 @@ def _leavers(outcomes: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
     if np.isfinite(change).all():
         return "nobody left"
     at_start = np.isfinite(outcomes.outcome[:, 0])
-    try:
-        bounds = lee_bounds(change[at_start], offered[at_start], seed)
-    except BadInput as error:
-        return str(error)
+    bounds, why = attempt(lee_bounds, change[at_start], offered[at_start], seed)
+    if bounds is None:
+        return why
     return (
         f"{number(bounds.lower)} to {number(bounds.upper)} points in the last period for those who stay either way "
         f"(Lee bounds; 95% CI {number(bounds.low)} to {number(bounds.high)})"

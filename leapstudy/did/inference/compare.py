@@ -5,14 +5,13 @@ leads.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.quiet import quiet
 from leapstudy.did.design import Sample
@@ -74,15 +73,15 @@ def infer(sample: Sample, synthetic: bool = False) -> Inference:
             "Use leapstudy.did.pool for all of them together."
         )
     methods = [
-        _attempt("permutation", partial(_permutation, sample)),
-        _attempt("studentized_noise", partial(_studentized_noise, sample)),
-        _attempt("studentized_enrollment", partial(_studentized_enrollment, sample)),
+        _attempt("permutation", _permutation, sample),
+        _attempt("studentized_noise", _studentized_noise, sample),
+        _attempt("studentized_enrollment", _studentized_enrollment, sample),
         _conley_taber(sample),
-        _attempt("ferman_pinto", partial(_ferman_pinto, sample)),
-        _attempt("small_sample_t", partial(_small_sample_t, sample)),
+        _attempt("ferman_pinto", _ferman_pinto, sample),
+        _attempt("small_sample_t", _small_sample_t, sample),
     ]
     if synthetic:
-        methods.append(_attempt("sdid_placebo", partial(synthetic_did, sample)))
+        methods.append(_attempt("sdid_placebo", synthetic_did, sample))
     methods.append(Method("cluster_robust", refusal=NO_CLUSTERS))
     return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), tuple(methods))
 
@@ -204,11 +203,9 @@ def lead(rows: Sequence[Estimate], main: Estimate, leading: Method) -> tuple[Est
     return (replace(own, role="main", se_pp=main.se_pp), *others)
 
 
-def _attempt(name: MethodName, make: Callable[[], Method]) -> Method:
-    try:
-        return make()
-    except BadInput as reason:
-        return Method(name, refusal=str(reason))
+def _attempt(name: MethodName, make: Callable[[Sample], Method], sample: Sample) -> Method:
+    method, refusal = attempt(make, sample)
+    return method or Method(name, refusal=refusal)
 
 
 def _permuted(sample: Sample, noise: np.ndarray | None = None) -> Permutation:
@@ -283,8 +280,8 @@ def synthetic_only(sample: Sample) -> Inference:
     if len(sample.treated) != 1:
         raise BadInput(f"Synthetic weights are for one treated unit; the sample has {len(sample.treated)}.")
     methods = (
-        _attempt("sdid_placebo", partial(synthetic_did, sample)),
-        _attempt("synthetic_control", partial(synthetic_control, sample)),
+        _attempt("sdid_placebo", synthetic_did, sample),
+        _attempt("synthetic_control", synthetic_control, sample),
     )
     return Inference(sample.treated[0], len(sample.comparison), len(sample.contrast.pre), methods)
 
