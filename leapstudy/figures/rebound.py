@@ -13,8 +13,8 @@ from leapstudy.data.names import (
     counted_units,
     outcome_unit,
     outcome_words,
+    program_name,
     short,
-    study_names,
     unit_noun,
     year_words,
 )
@@ -170,7 +170,7 @@ def _key(axes: Axes, regression: Rebound) -> None:
 
 
 def _program(regression: Rebound) -> str:
-    return f"{len(regression.treated)} {study_names().program}"
+    return f"{len(regression.treated)} {program_name()}"
 
 
 def _label(axes: Axes, row: "pd.Series[Any]", others: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.core.table import table_html
-from leapstudy.data.names import short, study_names
+from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.index import (
     OF_STUDENTS,
@@ -345,6 +345,4 @@ def place(reading: Reading) -> str:
     """Return what a result is about: one unit, or all together."""
     if reading.track == "students":
         return place_words(reading, catalog("en"))
-    names = study_names()
-    everybody = f"all {names.program} {names.state.unit.noun['en'][1]}"
-    return everybody if reading.code == "ALL" else short(reading.name)
+    return f"all {program_name()} {unit_nouns()}" if reading.code == "ALL" else short(reading.name)

@@ -11,7 +11,7 @@ from functools import cache
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import capital, number, points
-from leapstudy.data.names import short, study_names
+from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.data.state import Outcome
 from leapstudy.evidence.verdict import UNCLAIMED, Kind
 from leapstudy.words.reading import Reading, Span
@@ -226,7 +226,7 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
     names = study_names()
     if reading.comparison in names.state.groups:
         return names.state.groups[reading.comparison].words.plain[say["lang"]]
-    names.comparison(reading.comparison)  # neither a group nor codes: an error, no silent fallback
+    comparison_words(reading.comparison)  # neither a group nor codes: an error, no silent fallback
     return say["group_custom"]
 
 
