@@ -108,8 +108,8 @@ class _Estimates:
         """Return the rows of `estimates.csv`, without an effect of visits where the offer brought none."""
         visits = ((VISITED, self.visited), (DOSE, self.dose))
         return (
-            _row(blank, OFFER, "main", self.offer, seed),
-            _row(blank, OFFER, "placebo", self.before, seed),
+            _row(blank, "main", self.offer, seed),
+            _row(blank, "placebo", self.before, seed),
             _means(blank, self.offer),
             *(_visited(blank, name, one) for name, one in visits if says_something(one)),
         )
@@ -197,45 +197,21 @@ def _blank(outcomes: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> E
     )
 
 
-def _row(blank: Estimate, name: str, role: Role, estimate: Rollout, seed: int) -> Estimate:
-    return replace(
-        blank,
-        estimator=name,
-        role=role,
-        estimate_pp=estimate.estimate,
-        se_pp=estimate.se,
-        ci_low_pp=finite(estimate.redraw_low),
-        ci_high_pp=finite(estimate.redraw_high),
-        p_value=estimate.p_value,
-        p_floor=estimate.p_floor,
-        seed=seed,
-        p_method="redraws of the lottery",
-    )
+def _row(blank: Estimate, role: Role, estimate: Rollout, seed: int) -> Estimate:
+    interval = (estimate.estimate, estimate.se, finite(estimate.redraw_low), finite(estimate.redraw_high))
+    test = {"p_value": estimate.p_value, "p_floor": estimate.p_floor, "p_method": "redraws of the lottery"}
+    return blank.telling(interval, estimator=OFFER, role=role, seed=seed, **test)
 
 
 def _means(blank: Estimate, estimate: Rollout) -> Estimate:
     reach = estimate.unadjusted_se * (estimate.high - estimate.estimate) / estimate.se
-    return replace(
-        blank,
-        estimator=MEANS,
-        role="sensitivity",
-        estimate_pp=estimate.unadjusted,
-        se_pp=estimate.unadjusted_se,
-        ci_low_pp=estimate.unadjusted - reach,
-        ci_high_pp=estimate.unadjusted + reach,
-    )
+    ends = (estimate.unadjusted - reach, estimate.unadjusted + reach)
+    return blank.telling((estimate.unadjusted, estimate.unadjusted_se, *ends), estimator=MEANS, role="sensitivity")
 
 
 def _visited(blank: Estimate, name: str, effect: ComplierEffect) -> Estimate:
-    return replace(
-        blank,
-        estimator=name,
-        role="sensitivity",
-        estimate_pp=effect.estimate,
-        ci_low_pp=effect.low,
-        ci_high_pp=effect.high,
-        p_method="Anderson-Rubin",
-    )
+    interval = (effect.estimate, None, effect.low, effect.high)
+    return blank.telling(interval, estimator=name, role="sensitivity", p_method="Anderson-Rubin")
 
 
 def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verdict:

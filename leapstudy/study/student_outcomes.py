@@ -163,18 +163,9 @@ def primary_answer(table: pd.DataFrame, control: AdjustedEffect | None, attendan
     main = replace(_estimate(attendance, next(rows.itertuples())), role="main")
     if control is None:
         return PrimaryAnswer(main, None)
-    zero = replace(
-        main,
-        role="placebo",
-        estimator=NOT_MET,
-        estimate_pp=control.estimate,
-        se_pp=control.se,
-        ci_low_pp=control.low,
-        ci_high_pp=control.high,
-        p_value=control.p_value,
-        n_treated=control.n_treated,
-        n_comparison=control.n_comparison,
-    )
+    sides = {"n_treated": control.n_treated, "n_comparison": control.n_comparison}
+    interval = (control.estimate, control.se, control.low, control.high)
+    zero = main.telling(interval, role="placebo", estimator=NOT_MET, p_value=control.p_value, **sides)
     return PrimaryAnswer(main, zero)
 
 
