@@ -243,7 +243,8 @@ def tidy(recipe: Recipe, frames: Mapping[Source, pd.DataFrame]) -> Tidy:
     parts, accounts = [], {"used": 0}
     for shape in recipe.shapes:
         for source in shape.sources:
-            _require(shape, source, frames[source])
+            for name in lacking(shape, frames[source]):
+                raise bad_value(f"column of {source.place}", name, frames[source].columns, f"Mend {FILE}.")
             rows, aside = _split_rows(shape, frames[source])
             for reason, n in {**aside, "used": len(rows)}.items():
                 accounts[reason] = accounts.get(reason, 0) + n
@@ -257,11 +258,6 @@ def tidy(recipe: Recipe, frames: Mapping[Source, pd.DataFrame]) -> Tidy:
     table = table[[*KEY, *(name for name in MEASURES if name in table)]]
     units = _units(every[every["district_code"] != recipe.whole_state], table)
     return Tidy(table, units, sum(map(len, frames.values())), accounts, older)
-
-
-def _require(shape: Shape, source: Source, frame: pd.DataFrame) -> None:
-    for name in lacking(shape, frame):
-        raise bad_value(f"column of {source.place}", name, frame.columns, f"Mend {FILE}.")
 
 
 def lacking(shape: Shape, frame: pd.DataFrame) -> list[str]:

@@ -510,15 +510,9 @@ def _report_lines(recipe: Recipe, tables: Tidy, facts: dict[str, Any]) -> list[s
     lines.append(f"{tables.rows_in:,} published rows: {reasons}")
     units = counted(len(tables.units), facts["unit"], facts["units_en"])
     lines.append(f"{units}, codes like {facts['example']!r}, {len(facts['years'])} school years")
-    lines += [
-        f"codes of fewer digits were filled with zeros to {pad}; --pad says another length" for pad in _padded(recipe)
-    ]
+    if pad := recipe.shapes[0].pad:
+        lines.append(f"codes of fewer digits were filled with zeros to {pad}; --pad says another length")
     for what, part in (("not shown", "suppressed"), ("published as bounds", "bounded")):
         signs = sorted({mark for item in facts["measures"] for mark in getattr(item, part)})
         lines.append(f"marks of figures that are {what}: {', '.join(signs) or 'none'}")
     return lines
-
-
-def _padded(recipe: Recipe) -> list[int]:
-    """Return the length that codes were filled to; nothing where every code had it."""
-    return [recipe.shapes[0].pad] if recipe.shapes[0].pad else []

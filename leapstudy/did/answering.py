@@ -31,7 +31,6 @@ from leapstudy.did.inference.compare import (
     lead,
     methods_table,
 )
-from leapstudy.did.inference.record import Inference
 from leapstudy.did.lottery.visited import estimate_row, tried
 from leapstudy.did.nested import furthest, without_unit
 from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
@@ -129,8 +128,14 @@ def answer_all(
     draw, why = tried(data, sample)
     rows += [] if draw is None else [estimate_row(draw, sample, ALL_DISTRICTS, all_name(data))]
     alone = infer(sample) if len(sample.treated) == 1 else None  # else its two pages would judge the one by two tests
+    if alone is not None:
+        tests = estimate_rows(alone, sample, all_name(data))
+        rows += [replace(row, district_code=ALL_DISTRICTS) for row in tests]
+    fields = _with(fields, sample, rows, (*reason, *why))
+    if alone is not None:
+        fields["estimates"] = lead(fields["estimates"], fields["main"], headline(alone)[0])
     return PooledAnswer(
-        **_led_by(alone, _with(fields, sample, [*rows, *_tested(alone, sample, all_name(data))], (*reason, *why))),
+        **fields,
         by_district=_by_district(sample, names),
         raw_means=_raw_means(data, spec, None),
         pooling=pooled,
@@ -139,17 +144,6 @@ def answer_all(
         drawn=draw,
         headline=None if alone is None else headline(alone)[0],
     )
-
-
-def _tested(alone: Inference | None, sample: Sample, name: str) -> list[Estimate]:
-    rows = [] if alone is None else estimate_rows(alone, sample, name)
-    return [replace(row, district_code=ALL_DISTRICTS) for row in rows]
-
-
-def _led_by(alone: Inference | None, fields: dict[str, Any]) -> dict[str, Any]:
-    if alone is None:
-        return fields
-    return {**fields, "estimates": lead(fields["estimates"], fields["main"], headline(alone)[0])}
 
 
 def _leading(spec: Spec, published: Prior | None) -> Prior:

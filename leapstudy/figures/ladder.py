@@ -48,6 +48,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
     finding, unit = words.ladder(answer), outcome_unit(answer.spec.outcome, "long")
     rows = rows.assign(told=[_row_words(row, width if narrow else 0) for row in records(rows)])
     rows = rows.assign(place=_places(rows, narrow))
+    leads = answer.headline.label if isinstance(answer, DistrictAnswer) else ""
     caption = caption_of(answer, "The estimate as one choice at a time is changed", "as named at each row")
     left = 0.15 if narrow else 0.25 + max(text_width(name, NAME, "bold") for name in {*rows["told"], *rows["block"]})
     right = 0.15 if narrow else 0.3 + max(text_width(_figure(row), NAME, "bold") for row in records(rows))
@@ -63,7 +64,7 @@ def ladder(answer: Answer, width: float = WIDE) -> Exhibit:
         picture.set(ylim=(top - bottom - 0.3, 0), yticks=[])
         _intervals(picture, rows)
         for row in records(rows):
-            _name(picture, row, narrow, _leads(answer) == row["name"])
+            _name(picture, row, narrow, leads == row["name"])
         _blocks(picture, rows, narrow)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(rows))
 
@@ -142,10 +143,6 @@ def _blocks(axes: Axes, rows: pd.DataFrame, narrow: bool) -> None:
         place = float(first["place"]) - (0.36 + LINE * first["told"].count("\n") if narrow else 0.25)
         side, shift = ("left", 0) if narrow else ("right", -10)
         label(axes, str(block), (0, place), (shift, 0), x="axes fraction", ha=side, **look)
-
-
-def _leads(answer: Answer) -> str:
-    return answer.headline.label if isinstance(answer, DistrictAnswer) else ""
 
 
 def _note(answer: Answer) -> str:

@@ -42,6 +42,9 @@ from leapstudy.words import findings_students as words
 # Inches of a design whose name stands beside it, and of one whose name stands above.
 DESIGN, ABOVE = 0.42, 0.56
 PANEL = 1.5
+# Right of the picture, narrow and wide: room in inches, and what stands there of the visited and of the placebo.
+NARROW_ENDS = (0.8, "visited", "nobody\nvisited")
+WIDE_ENDS = (1.45, "visited students", "same rule, before\nany visit")
 # Inches by which a name reaches over its dot, or keeps from the next name.
 BESIDE = 0.11
 
@@ -68,31 +71,23 @@ def event_study(study: StudentStudy, width: float = WIDE) -> Exhibit:
         figure, bottom, top = student_frame(
             study, finding, what, 3.2, width, "Square: base, the last month before. Gray column: month of the visit."
         )
-        right = 0.8 if width <= NARROW else 1.45
+        right, own, none = NARROW_ENDS if width <= NARROW else WIDE_ENDS
         picture = axes(figure, 0.45, width - right, bottom + 0.42, top - 0.1)
         month_axis(picture)
         draw_band(picture, design.path)
-        ends = [(float(design.path["estimate_pp"].iloc[-1]), _own(width), OWN, "bold")]
+        ends = [(float(design.path["estimate_pp"].iloc[-1]), own, OWN, "bold")]
         if not design.placebo_path.empty:
             draw_path(picture, design.placebo_path, COMPARISON, linewidth=1.3)
             low, high = picture.get_ylim()
             placebo, room = design.placebo_path["estimate_pp"], 0.1 * (high - low)
             picture.set_ylim(min(low, float(placebo.min()) - room), max(high, float(placebo.max()) + room))
-            ends.append((float(design.placebo_path["estimate_pp"].iloc[-1]), _none(width), COMPARISON, "normal"))
+            ends.append((float(design.placebo_path["estimate_pp"].iloc[-1]), none, COMPARISON, "normal"))
         _average(picture, design.main, design.path)
         end_labels(picture, ends)
     table = design.path.set_axis(
         ["Month", "Estimate", "Standard error", "Low", "High", "Low, all months", "High, all months"], axis=1
     )
     return student_exhibit(study, figure, finding, what, n_words(design.main), table)
-
-
-def _own(width: float) -> str:
-    return "visited" if width <= NARROW else "visited students"
-
-
-def _none(width: float) -> str:
-    return "nobody\nvisited" if width <= NARROW else "same rule, before\nany visit"
 
 
 def _average(axes: Axes, main: Estimate | None, path: pd.DataFrame) -> None:
@@ -201,15 +196,12 @@ def _first_words(axes: Axes, row: "pd.Series[Any]", truth: float | None) -> None
 
 def _designs_table(study: StudentStudy) -> pd.DataFrame:
     rows = []
-    for item in sorted(study.answer.designs, key=lambda item: (item.name != RECOMMENDED, _off(item.placebo))):
+    off = {item.name: abs(item.placebo.estimate_pp) if item.placebo else np.inf for item in study.answer.designs}
+    for item in sorted(study.answer.designs, key=lambda item: (item.name != RECOMMENDED, off[item.name])):
         rows.append({"design": words.design_label(item.name), **_ends(item.main, "estimate"), **_ends(item.placebo)})
     if study.answer.control is not None:
         rows.append({"design": "referred and not met", **_ends(None, "estimate"), **_ends(study.answer.control)})
     return pd.DataFrame(rows)
-
-
-def _off(placebo: Estimate | None) -> float:
-    return float("inf") if placebo is None else abs(placebo.estimate_pp)
 
 
 def _ends(estimate: Estimate | None, name: str = "placebo") -> dict[str, float | str | None]:

@@ -111,7 +111,16 @@ class _Estimates:
             _row(blank, "main", self.offer, seed),
             _row(blank, "placebo", self.before, seed),
             _means(blank, self.offer),
-            *(_visited(blank, name, one) for name, one in visits if says_something(one)),
+            *(
+                blank.telling(
+                    (one.estimate, None, one.low, one.high),
+                    estimator=name,
+                    role="sensitivity",
+                    p_method="Anderson-Rubin",
+                )
+                for name, one in visits
+                if says_something(one)
+            ),
         )
 
     def card(self) -> tuple[tuple[str, str], ...]:
@@ -207,11 +216,6 @@ def _means(blank: Estimate, estimate: Rollout) -> Estimate:
     reach = estimate.unadjusted_se * (estimate.high - estimate.estimate) / estimate.se
     ends = (estimate.unadjusted - reach, estimate.unadjusted + reach)
     return blank.telling((estimate.unadjusted, estimate.unadjusted_se, *ends), estimator=MEANS, role="sensitivity")
-
-
-def _visited(blank: Estimate, name: str, effect: ComplierEffect) -> Estimate:
-    interval = (effect.estimate, None, effect.low, effect.high)
-    return blank.telling(interval, estimator=name, role="sensitivity", p_method="Anderson-Rubin")
 
 
 def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verdict:

@@ -61,12 +61,9 @@ class PlainPage:
     @property
     def text(self) -> str:
         """Everything that is read aloud, without the chart."""
-        parts = (text for item in self.sections if item.text for text in (_closed(item.heading), item.text))
+        told = [item for item in self.sections if item.text]
+        parts = (f"{item.heading}{'' if item.heading.endswith('?') else '.'} {item.text}" for item in told)
         return " ".join([self.title, *parts])
-
-
-def _closed(heading: str) -> str:
-    return heading if heading.endswith("?") else f"{heading}."
 
 
 def catalog(lang: str) -> dict[str, str]:
