@@ -214,13 +214,7 @@ def _slug(notebook: Path) -> str:
 
 
 def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return slug and name of the districts that the student files hold, or of those among them that are named.
-
-    Raises
-    ------
-    BadInput
-        If the files cannot be used, in the words of `leapstudy check`, or hold no district of that name.
-    """
+    """Return slug and name of the districts that the student files hold, or of the named ones, else `BadInput`."""
     from leapstudy.study.student_check import require_usable  # brings the engine, which figures alone do not need
 
     places = require_usable(load_settings()).districts
@@ -233,13 +227,7 @@ def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _simulated(units: Sequence[District], *, by_name: bool) -> list[tuple[str, str]]:
-    """Return slug and name of the units that the SIMULATED state has students of; of another study's there are none.
-
-    Raises
-    ------
-    BadInput
-        If units were `named` and one has none.
-    """
+    """Return slug and name of the units that the SIMULATED state has students of; a named one without is refused."""
     codes = simulated_districts()
     strangers = [item.name for item in units if item.code not in codes]
     if by_name and strangers:

@@ -159,13 +159,7 @@ def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:
 
 
 def _with_new_names(recipe: Recipe, source: Source, frame: pd.DataFrame, new_names: Mapping[str, str]) -> Shape:
-    """Return the nearest shape with the columns as a person says that they are called now, and no source.
-
-    Raises
-    ------
-    BadInput
-        If it does not read the table either.
-    """
+    """Return the nearest shape with the columns as a person calls them now, and no source; else `BadInput`."""
     nearest = min(reversed(recipe.shapes), key=lambda shape: len(lacking(shape, frame)) / len(shape.asked))
     shape = nearest.model_copy(update={"columns": {**nearest.columns, **new_names}, "sources": ()})
     if missing := lacking(shape, frame):

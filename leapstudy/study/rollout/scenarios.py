@@ -258,13 +258,7 @@ def _clean(data: StudyData, outcome: str) -> pd.DataFrame:
 
 
 def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases: int) -> Windows:
-    """Return every stretch of one year before and a year for each phase.
-
-    Raises
-    ------
-    BadInput
-        If there are fewer years.
-    """
+    """Return every stretch of one year before and a year for each phase; `BadInput` where there is none."""
     table = _clean(data, outcome).reindex(list(strata))
     years, length = list(table.columns), phases + 1
     if len(years) < length:
