@@ -16,12 +16,11 @@ from leapstudy.core.names import ALL_SLUG, Weights, check_option
 from leapstudy.data import StudyData, find_district, kept_study, treated_side
 from leapstudy.did.contrasts import event_time
 from leapstudy.did.design import Sample, build_panel, build_sample
-from leapstudy.did.frames import cohorts, robustness, two_sides
+from leapstudy.did.frames import cohorts, two_sides
 from leapstudy.did.frames.cohorts import AttGtResult
 from leapstudy.did.frames.read import Columns
 from leapstudy.did.frames.results import DidResult, EventStudyResult, Result
-from leapstudy.did.frames.robustness import RowsResult
-from leapstudy.did.frames.two_sides import SEED
+from leapstudy.did.frames.two_sides import SEED, RowsResult
 from leapstudy.did.staggered.att_gt import Base, Choices, Control
 from leapstudy.study.over_years import sample_over_years
 from leapstudy.study.public import Study, ask, study_all, study_district
@@ -70,7 +69,7 @@ def panel(
     -------
     DataFrame
         `district_code` (text), `district`, `year` (school year, as text; where starts differ, years since
-        each unit's own start, the figures being those of `did.own_years`), `rate_pct` (percent; `value` of an outcome
+        each unit's own start, the figures being those of `did.sample`), `rate_pct` (percent; `value` of an outcome
         that is no share), `treated` (1: had the program), `post` (1: from the program's first year on; for a placebo,
         from the year that stands for it), `event_time` (years since the program's first), `weight`, `students`
         (enrollment), then the district's traits as
@@ -348,7 +347,7 @@ def placebo(
     >>> ls.placebo(ls.panel()).table["estimate"].round(2).tolist()
     [-1.09]
     """
-    return robustness.placebo(data, Columns(outcome, unit, time, treated, post, first_treated, weights), seed)
+    return two_sides.placebo(data, Columns(outcome, unit, time, treated, post, first_treated, weights), seed)
 
 
 def sensitivity(result: DidResult | EventStudyResult) -> RowsResult:
@@ -377,7 +376,7 @@ def sensitivity(result: DidResult | EventStudyResult) -> RowsResult:
     >>> print(ls.sensitivity(ls.diff_in_diff(ls.panel())).finding)
     Over 36 changes of units and times the estimate lies between −0.88 and 0.21; as estimated it is −0.34.
     """
-    return robustness.sensitivity(result)
+    return two_sides.sensitivity(result)
 
 
 def answer(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.adjusted import AdjustedEffect
@@ -25,12 +25,11 @@ from leapstudy.did.staggered.effects import Context
 from leapstudy.students.disclosure import GRADE_BANDS, MIN_GROUP, VISIT_COUNTS
 from leapstudy.students.eligible import months
 from leapstudy.students.handle import StudentData
-from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.lookback import at_risk_shares, control_program, placebo_program
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.lottery_outcomes import lottery_outcomes
 from leapstudy.students.moments.pivot import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
-from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, as_shown, find_rules
 from leapstudy.students.risk_changes import (
     RiskChanges,
@@ -62,8 +61,12 @@ from leapstudy.study.student_designs import (
     design_answers,
     enough_students,
     estimate_table,
+    headline_bounds,
+    headline_row,
     plain_designs,
     pre_trend,
+    raw_paths,
+    rebound,
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
@@ -75,7 +78,6 @@ from leapstudy.study.student_outcomes import (
     outcome_estimates,
     primary_answer,
 )
-from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
 from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 
@@ -139,10 +141,8 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
     if not (data.size.visited or settings.draw):
         raise BadInput("No student of these files was visited, so there is no effect to estimate.")
     rules = find_rules(shares)
-    try:
-        placebo = _side(placebo_program(data, rules, settings.seed), rules, settings, {})
-    except BadInput:
-        placebo = None
+    program, _ = attempt(placebo_program, data, rules, settings.seed)
+    placebo = attempt(_side, program, rules, settings, {})[0] if program is not None else None
     primary = primary_outcome()
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
@@ -186,9 +186,9 @@ def _lottery(data: StudentData, settings: StudentSettings, primary: str) -> Lott
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:
-    try:
-        changes = risk_changes(control_program(data), rules)
-    except BadInput:
+    program, _ = attempt(control_program, data)
+    changes = attempt(risk_changes, program, rules)[0] if program is not None else None
+    if changes is None:
         return {}
     return at_risk_by_district(changes, {"": ("",)}, settings.min_comparison)
 
