@@ -297,13 +297,13 @@ def _pages(path: Path, *, report: bool) -> Iterator[str]:
     """Make all pages of a result."""
     if not path.is_file():
         return
-    result, folder = load_result(path), path.parent
+    result = load_result(path)
     there = dict.fromkeys(("index.html", "es.html", "technical.html", "notebook.html"), True)
     context: dict[str, Any] = {"neighbors": [], "up": "../"}
-    yield from (plain_html(result, lang, folder, "2026-01-01", context, there) for lang in ("en", "es"))
+    yield from (plain_html(result, lang, "2026-01-01", context, there) for lang in ("en", "es"))
     if has_answer(result):
         yield appendix_html(result, "2026-01-01", context, there)
-        yield from [report_html(result, folder, "2026-01-01")] if report else []
+        yield from [report_html(result, "2026-01-01")] if report else []
 
 
 def broken(page: str) -> list[str]:

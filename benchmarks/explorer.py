@@ -12,7 +12,7 @@ from results_table import RESULTS, append, machine
 
 from leapstudy.data import load_study, treated_districts
 from leapstudy.did.design import Spec
-from leapstudy.explore.curve import look
+from leapstudy.explore.explorer import look
 
 TABLE = RESULTS / "explorer.csv"
 COLUMNS = ("date", "choices", "least_s", "median_s", "most_s", "target", "cores", "load", "python", "versions")

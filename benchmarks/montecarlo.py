@@ -25,13 +25,13 @@ from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.did.at_risk import HEADLINE
 from leapstudy.did.staggered.att_gt import Choices, att_gt, before_after
 from leapstudy.did.staggered.effects import GroupTime, aggregate_influence, averages
+from leapstudy.figures.exhibit import PAGE_DPI, png
 from leapstudy.figures.palette import INK
-from leapstudy.figures.picture import PAGE_DPI, png
 from leapstudy.students.moments.record import NEVER, Moments, covariance
 from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
+from leapstudy.students.simulate.blocks import window
 from leapstudy.students.simulate.config import EffectPath, ReferralRule
-from leapstudy.students.simulate.referral import window
 from leapstudy.study.student_results import DESIGN_LABELS
 
 # Of the designs, in their order.

@@ -20,11 +20,11 @@ from scipy import stats
 from leapstudy.core.files import write_bytes_atomic, write_text_atomic
 from leapstudy.data import load_study
 from leapstudy.did.design import Spec, build_panel, comparison_codes
+from leapstudy.did.inference.compare import fit_rows, long_rows, placebo_p
 from leapstudy.did.inference.record import LABELS, MethodName, spread_before
-from leapstudy.did.inference.synthetic import fit_rows, long_rows, placebo_p
 from leapstudy.did.permutation import ALPHA, TIE
+from leapstudy.figures.exhibit import PAGE_DPI, png
 from leapstudy.figures.palette import COMPARISON, INK, OWN
-from leapstudy.figures.picture import PAGE_DPI, png
 
 RESULTS = Path(__file__).parent / "results"
 Noise = Literal["equal", "noisy", "quiet", "noisy_small", "quiet_large"]

@@ -30,10 +30,10 @@ from leapstudy.students.risk_rows import risk_sets
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import SimulationConfig, load_config, simulate, write_simulation
 from leapstudy.students.simulate.config import EffectPath, Pick
-from leapstudy.students.simulate.rows import visit_log
+from leapstudy.students.simulate.write import visit_log
+from leapstudy.study.student_designs import headline_row
 from leapstudy.study.student_estimates import at_risk_by_district
 from leapstudy.study.student_outcomes import REFERRED, UNEXPOSED, VISITED, checks, outcome_effects
-from leapstudy.study.student_paths import headline_row
 
 OUT = Path(__file__).parent / "results" / "student_checks.csv"
 REPLICATES, BY_LOT, SEED = 24, 32, 20261128

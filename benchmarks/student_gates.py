@@ -20,15 +20,13 @@ from leapstudy.did.staggered.effects import Context, Effects
 from leapstudy.evidence.verdict import excludes_zero, rejects
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import StudentData, open_students
-from leapstudy.students.lookback import at_risk_shares
-from leapstudy.students.placebo import control_program, placebo_program
+from leapstudy.students.lookback import at_risk_shares, control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, find_rules
 from leapstudy.students.risk_changes import risk_changes
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.students.simulate.config import Pick
-from leapstudy.study.student_designs import pre_trend
+from leapstudy.study.student_designs import headline_row, pre_trend
 from leapstudy.study.student_estimates import at_risk_by_district
-from leapstudy.study.student_paths import headline_row
 from leapstudy.study.students import student_verdict
 
 STUDENTS, DISTRICTS, FILES, SEED, FEWEST = 2500, 20, 5, 20261128, 6

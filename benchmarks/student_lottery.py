@@ -20,7 +20,7 @@ from leapstudy.did.lottery.rollout import rollout
 from leapstudy.did.lottery.visited import complier_effect, lee_bounds
 from leapstudy.students.simulate import Block, SimulationConfig, load_config, simulate
 from leapstudy.students.simulate.config import EffectPath
-from leapstudy.students.simulate.rows import visit_log
+from leapstudy.students.simulate.write import visit_log
 
 OUT = Path(__file__).parent / "results" / "student_lottery.csv"
 DRAWS, SEED, REDRAWS, RESAMPLES = 400, 20261128, 399, 199

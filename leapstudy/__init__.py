@@ -13,18 +13,9 @@ from typing import TYPE_CHECKING, Any
 from leapstudy.students.guard import install_guard
 
 if TYPE_CHECKING:
+    from leapstudy.did.frames.estimators import att_gt, diff_in_diff, event_study, placebo, sensitivity
     from leapstudy.explore.show import show
-    from leapstudy.study.door import (
-        answer,
-        answer_students,
-        att_gt,
-        diff_in_diff,
-        event_study,
-        panel,
-        placebo,
-        save,
-        sensitivity,
-    )
+    from leapstudy.study.door import answer, answer_students, panel, save
 
 __version__ = "0.2.0"
 __all__ = [
@@ -41,7 +32,11 @@ __all__ = [
 ]
 
 install_guard()
-_HOMES = dict.fromkeys(__all__, "leapstudy.study.door") | {"show": "leapstudy.explore.show"}
+_HOMES = {
+    **dict.fromkeys(__all__, "leapstudy.did.frames.estimators"),
+    **dict.fromkeys(("answer", "answer_students", "panel", "save"), "leapstudy.study.door"),
+    "show": "leapstudy.explore.show",
+}
 
 
 def __getattr__(name: str) -> Any:

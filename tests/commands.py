@@ -21,6 +21,7 @@ PRELOADED = [
     "leapstudy.batch.batch",
     "leapstudy.site.build",
     "leapstudy.site.documents",
+    "leapstudy.did.frames.estimators",
     "leapstudy.study.door",
     "leapstudy.study.students",
     "leapstudy.study.student_check",

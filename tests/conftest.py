@@ -17,8 +17,8 @@ from filelock import FileLock
 from hypothesis import settings
 
 from leapstudy.core import paths
+from leapstudy.core.cache import collect_rarely
 from leapstudy.core.errors import BadInput
-from leapstudy.core.garbage import collect_rarely
 from leapstudy.data import Facts, StudyData, load_facts, load_study
 from leapstudy.did.answering import answer_district
 from leapstudy.did.design import Spec

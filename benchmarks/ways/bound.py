@@ -17,7 +17,7 @@ from matplotlib_inline.backend_inline import configure_inline_support
 
 from leapstudy.batch.job import read_cells
 from leapstudy.batch.kernels import shipped_preload
-from leapstudy.core.garbage import collect_rarely
+from leapstudy.core.cache import collect_rarely
 from leapstudy.core.names import FOR_PAGES
 
 NOTEBOOK = Path(os.environ["LEAPSTUDY_ROOT"]) / "notebooks" / "10_district.ipynb"

@@ -242,7 +242,7 @@ PEERS: dict[str, Way] = {
 IMPORTS = {
     "csdid": "csdid.att_gt",
     "diff-diff": "diff_diff",
-    "our diff_in_diff": "leapstudy.study.door",
+    "our diff_in_diff": "leapstudy.did.frames.estimators",
     **{name: name for name in ("moderndid", "panelkit", "fereg", "pyfixest")},
 }
 OURS = {"our Callaway-Sant'Anna": "cs", "our moments": "moments"}

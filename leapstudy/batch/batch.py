@@ -24,7 +24,7 @@ from leapstudy.batch.executors import LocalPool, Pool, Work
 from leapstudy.batch.job import Run, input_hashes, one_thread, signature
 from leapstudy.batch.last_batch import forget, keep, locked
 from leapstudy.batch.manifest import Manifest, key_of, read_manifest, stale_reasons, write_manifest
-from leapstudy.batch.ro_crate import PreviousRun, previous_runs, write_record
+from leapstudy.batch.ro_crate import RecordedRun, previous_runs, write_record
 from leapstudy.core.estimate import Estimate, to_frame, write_estimates
 from leapstudy.core.files import sweep
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
@@ -139,7 +139,7 @@ def _longest_first(runs: Sequence[Run]) -> list[Run]:
 
 
 def _execute(
-    work: Work, plan: Sequence[Run], previous: Sequence[PreviousRun], pool: Callable[[Work], Pool], console: Console
+    work: Work, plan: Sequence[Run], previous: Sequence[RecordedRun], pool: Callable[[Work], Pool], console: Console
 ) -> dict[str, Manifest]:
     if not work.runs:
         return {}
@@ -169,7 +169,7 @@ def _import_pages() -> None:
         import_module("leapstudy.site.build")
 
 
-def _prepare(run: Run, plan: Sequence[Run], previous: Sequence[PreviousRun], out: Path) -> None:
+def _prepare(run: Run, plan: Sequence[Run], previous: Sequence[RecordedRun], out: Path) -> None:
     """Write the pages of a run while others go on; a disk that is full is told at the end, when all of them are due."""
     expected = [_page(item, "done" if item is run else EXPECTED, out) for item in plan]
     with suppress(OSError):
@@ -186,7 +186,7 @@ def _mark_interrupted(out: Path, runs: Sequence[Run]) -> None:
 
 
 def _publish(
-    outcomes: Sequence[Outcome], previous: Sequence[PreviousRun], out: Path, start: datetime.datetime
+    outcomes: Sequence[Outcome], previous: Sequence[RecordedRun], out: Path, start: datetime.datetime
 ) -> Batch:
     """Make what is made of all runs together, and look at everything once more before anyone reads it."""
     pages = [_page(item.run, item.manifest.state, out, item.manifest.error) for item in outcomes]

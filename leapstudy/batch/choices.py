@@ -11,7 +11,7 @@ from leapstudy.batch.last_batch import reasons
 from leapstudy.batch.params import KEYS, StudyParams, read_params, resolve
 from leapstudy.batch.plan import make_plan, notebook_of, settable
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.live import Controls
 from leapstudy.core.names import ALL_SLUG
@@ -93,9 +93,8 @@ UNSEEN = "Open and run this notebook to see whether the last batch is fresh, or 
 def last_batch(data: StudyData) -> str:
     """Say whether the last public batch is fresh, and if not, which part changed for which runs."""
     folder = paths.reports()
-    try:
-        plan = make_plan(data, [], "public", {}, folder)
-    except BadInput as reason:
+    plan, reason = attempt(make_plan, data, [], "public", {}, folder)
+    if plan is None:
         return f"No batch can be run as things stand. {reason}"
     return freshness_words(reasons(plan, folder))
 

@@ -92,11 +92,7 @@ def shared_files(track: Track) -> list[Path]:
     if track == "public" and any(paths.params().glob(UNIT_LISTS)):
         exceptions -= {DRAWS, "rollout_plan.yml"}
     files = [*paths.raw().rglob("*"), *(path for path in paths.params().glob("*") if path.name not in exceptions)]
-    return sorted(path for path in files if path.is_file() and _is_read(path))
-
-
-def _is_read(path: Path) -> bool:
-    return path.suffix != ".md" and not path.name.startswith(".")
+    return sorted(path for path in files if path.is_file() and path.suffix != ".md" and path.name[0] != ".")
 
 
 def own_inputs(parameters: Mapping[str, Any]) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from typing import Any
 from leapstudy.batch.job import Run, read_cells
 from leapstudy.batch.params import KEYS, StudyParams, check_names, resolve, typed_settings
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.errors import BadInput, attempt, bad_value
 from leapstudy.core.names import ALL_SLUG, SIMULATION, STUDENT_SLUG, Track
 from leapstudy.data import District, StudyData, find_district, treated_districts, treated_side
 from leapstudy.data.names import program_name, short, unit_nouns
@@ -123,13 +123,7 @@ def make_plan(data: StudyData, names: Sequence[str], track: str, settings: Mappi
 
 def no_simulation() -> str:
     """Return why the SIMULATED state cannot be run in this study; empty where it can, or files are named."""
-    if not load_settings().simulated:
-        return ""
-    try:
-        require_own_simulation()
-    except BadInput as reason:
-        return str(reason)
-    return ""
+    return attempt(require_own_simulation)[1] if load_settings().simulated else ""
 
 
 def no_rollout() -> str:
@@ -152,13 +146,8 @@ def _as_run(name: str, track: str) -> str:
 
 def _hidden(data: StudyData, district: District) -> bool:
     """Say whether a treated unit's own figures are not published, where the state says that such units are left out."""
-    if data.state.unit.hidden == "refuse":
-        return False
-    try:
-        build_sample(data, _spec(district.slug, {}), [district.code])
-    except BadInput:
-        return True
-    return False
+    hidden = data.state.unit.hidden
+    return hidden != "refuse" and bool(attempt(build_sample, data, _spec(district.slug, {}), [district.code])[1])
 
 
 def _districts(data: StudyData, names: Sequence[str], treated: Sequence[District]) -> list[District]:
@@ -192,10 +181,8 @@ def others() -> list[str]:
 
 
 def _has_parameters(path: Path) -> bool:
-    try:
-        return any("parameters" in cell.tags for cell in read_cells(path))
-    except BadInput:
-        return False
+    cells, _ = attempt(read_cells, path)
+    return any("parameters" in cell.tags for cell in cells or ())
 
 
 def _notebooks_of(track: str, notebooks: Sequence[Path]) -> list[Path]:
@@ -227,13 +214,7 @@ def _slug(notebook: Path) -> str:
 
 
 def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return slug and name of the districts that the student files hold, or of those among them that are named.
-
-    Raises
-    ------
-    BadInput
-        If the files cannot be used, in the words of `leapstudy check`, or hold no district of that name.
-    """
+    """Return slug and name of the districts that the student files hold, or of the named ones, else `BadInput`."""
     from leapstudy.study.student_check import require_usable  # brings the engine, which figures alone do not need
 
     places = require_usable(load_settings()).districts
@@ -246,13 +227,7 @@ def _of_files(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _simulated(units: Sequence[District], *, by_name: bool) -> list[tuple[str, str]]:
-    """Return slug and name of the units that the SIMULATED state has students of; of another study's there are none.
-
-    Raises
-    ------
-    BadInput
-        If units were `named` and one has none.
-    """
+    """Return slug and name of the units that the SIMULATED state has students of; a named one without is refused."""
     codes = simulated_districts()
     strangers = [item.name for item in units if item.code not in codes]
     if by_name and strangers:

@@ -10,7 +10,7 @@ import datetime
 import json
 import mimetypes
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ import leapstudy
 from leapstudy.batch.job import Run
 from leapstudy.batch.last_batch import published
 from leapstudy.batch.manifest import Manifest, damage, read_manifest
-from leapstudy.core.files import write_text_atomic
+from leapstudy.core.files import modified, write_text_atomic
 from leapstudy.data.names import program_name
 from leapstudy.site.index import EARLIER
 from leapstudy.site.stamps import read_stamps
@@ -37,13 +37,14 @@ Entity = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class PreviousRun:
-    """A run of an earlier batch, as far as its folder tells."""
+class RecordedRun:
+    """A run of this batch or an earlier one, as far as its folder tells."""
 
     slug: str
     title: str
     source: str
     manifest: Manifest
+    ended: datetime.datetime
     damage: tuple[str, ...] = ()
 
     def page(self, out: Path) -> dict[str, Any]:
@@ -64,34 +65,31 @@ class PreviousRun:
         return self.manifest.state == "done" and not self.damage
 
 
-def previous_runs(out: Path, slugs: Container[str]) -> list[PreviousRun]:
+def previous_runs(out: Path, slugs: Container[str]) -> list[RecordedRun]:
     """Return the runs of earlier batches that the new one does not ask for and whose folders are still there."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return [
-            PreviousRun(run["slug"], run["title"], run["source"], manifest, _damage(out / run["slug"], manifest))
-            for run in read_stamps(out)["runs"]
-            if run["slug"] not in slugs and (manifest := read_manifest(out / run["slug"])) is not None
-        ]
+        runs = [run for run in read_stamps(out)["runs"] if run["slug"] not in slugs]
+        recorded = [_recorded(out, run["slug"], run["title"], run["source"]) for run in runs]
+        return [replace(run, damage=_damage(out / run.slug, run.manifest)) for run in recorded if run is not None]
     return []
+
+
+def _recorded(out: Path, slug: str, title: str, source: str) -> RecordedRun | None:
+    """Return a run as its folder tells it; None without a manifest."""
+    manifest, place = read_manifest(out / slug), out / slug / "manifest.json"
+    if manifest is None:
+        return None
+    return RecordedRun(
+        slug, title, source, manifest, datetime.datetime.fromtimestamp(modified(place) / 1e9, datetime.UTC)
+    )
 
 
 def _damage(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     return tuple(damage(folder, manifest)) if manifest.state == "done" else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One run as the record tells it."""
-
-    slug: str
-    title: str
-    notebook: str
-    manifest: Manifest
-    ended: datetime.datetime
-
-
 def write_record(
-    out: Path, runs: Iterable[Run], previous: Iterable[PreviousRun], started: datetime.datetime, *, anew: bool = True
+    out: Path, runs: Iterable[Run], previous: Iterable[RecordedRun], started: datetime.datetime, *, anew: bool = True
 ) -> Path:
     """Describe a finished batch in its output folder.
 
@@ -111,22 +109,11 @@ def write_record(
     path = out / NAME
     if not anew and recorded_hashes(out) == {item["name"]: item["sha256"] for item in describe_files(out)}:
         return path
-    records = [
-        Recorded(run.slug, run.title, run.notebook.name, manifest, _moment(out / run.slug / "manifest.json"))
-        for run in runs
-        if (manifest := read_manifest(out / run.slug)) is not None
-    ]
-    records += [
-        Recorded(run.slug, run.title, run.source, run.manifest, _moment(out / run.slug / "manifest.json"))
-        for run in previous
-    ]
+    own = (_recorded(out, run.slug, run.title, run.notebook.name) for run in runs)
+    records = [*(run for run in own if run is not None), *previous]
     crate = crate_of(describe_files(out), records, made({}), started, datetime.datetime.now(datetime.UTC))
     write_text_atomic(path, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")
     return path
-
-
-def _moment(path: Path) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
 
 
 def recorded_hashes(out: Path) -> dict[str, str]:
@@ -156,7 +143,7 @@ def _file(out: Path, name: str, digest: str) -> Entity:
 
 def crate_of(
     files: Sequence[Entity],
-    runs: Sequence[Recorded],
+    runs: Sequence[RecordedRun],
     with_what: Mapping[str, Any],
     started: datetime.datetime,
     ended: datetime.datetime,
@@ -190,7 +177,7 @@ def crate_of(
     }
 
 
-def _root(files: Sequence[Entity], runs: Sequence[Recorded], end: datetime.datetime) -> Entity:
+def _root(files: Sequence[Entity], runs: Sequence[RecordedRun], end: datetime.datetime) -> Entity:
     return {
         "@id": "./",
         "@type": "Dataset",
@@ -206,7 +193,7 @@ def _root(files: Sequence[Entity], runs: Sequence[Recorded], end: datetime.datet
 
 
 def _batch(
-    files: Sequence[Entity], runs: Sequence[Recorded], start: datetime.datetime, end: datetime.datetime
+    files: Sequence[Entity], runs: Sequence[RecordedRun], start: datetime.datetime, end: datetime.datetime
 ) -> Entity:
     sound = all(run.manifest.state == "done" for run in runs)
     top_files = [item for item in files if "/" not in item["name"]]
@@ -223,7 +210,7 @@ def _batch(
     }
 
 
-def _action(run: Recorded, files: Sequence[Entity]) -> list[Entity]:
+def _action(run: RecordedRun, files: Sequence[Entity]) -> list[Entity]:
     parameters = [
         {"@id": f"#{run.slug}-{name}", "@type": "PropertyValue", "name": name, "value": value}
         for name, value in (run.manifest.key.get("params") or {}).items()
@@ -232,7 +219,7 @@ def _action(run: Recorded, files: Sequence[Entity]) -> list[Entity]:
     action = {
         "@id": _run_id(run.slug),
         "@type": "CreateAction",
-        "name": f"{run.notebook}: {run.title}",
+        "name": f"{run.source}: {run.title}",
         "instrument": {"@id": SOFTWARE},
         "object": [*({"@id": _input_id(name)} for name in sorted(_data(run))), *_ids(parameters)],
         "result": _ids(item for item in files if item["name"].startswith(f"{run.slug}/")),
@@ -269,7 +256,7 @@ def _input(name: str, digest: str) -> Entity:
     return {"@id": _input_id(name), "@type": "CreativeWork", "name": name, "sha256": digest}
 
 
-def _data(run: Recorded) -> dict[str, str]:
+def _data(run: RecordedRun) -> dict[str, str]:
     return run.manifest.key.get("data") or {}
 
 

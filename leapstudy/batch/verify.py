@@ -23,7 +23,7 @@ from leapstudy.batch.manifest import NAME, damage, read_manifest
 from leapstudy.batch.plan import make_plan
 from leapstudy.batch.ro_crate import NAME as RECORD
 from leapstudy.batch.ro_crate import recorded_hashes
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.files import scratch_folder
 from leapstudy.core.phrases import counted, points
 from leapstudy.data import load_study
@@ -330,11 +330,8 @@ def _other_key(folder: Path) -> list[str]:
 
 
 def _result(folder: Path) -> dict[str, Any]:
-    try:
-        result = load_result(folder / "result.json")
-        return result if isinstance(result.get("estimates"), list) else {}
-    except BadInput:
-        return {}
+    result, _ = attempt(load_result, folder / "result.json")
+    return result if result and isinstance(result.get("estimates"), list) else {}
 
 
 def moved_estimates(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], tolerance: float) -> list[str]:

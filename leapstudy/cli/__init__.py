@@ -17,8 +17,8 @@ from leapstudy.cli.new import app as editions
 from leapstudy.cli.new import new
 from leapstudy.cli.typed import name_study, say, typed
 from leapstudy.core import paths
+from leapstudy.core.cache import collect_rarely
 from leapstudy.core.errors import BadInput, FolderBusy, Interrupted, LeapstudyError, bad_value
-from leapstudy.core.garbage import collect_rarely
 from leapstudy.core.names import ALL_SLUG, LARGEST_SEED
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)

@@ -9,7 +9,7 @@ import typer
 
 from leapstudy.cli.typed import say
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 
 if TYPE_CHECKING:
     from leapstudy.data.steps import Step, Workspace
@@ -36,7 +36,7 @@ def check(
         if todo:  # questions that are still open are asked step by step
             break
     if faulty and readable:  # students are answered apart: their files wait for no step but those of the units
-        fault = _fault_of(_check_own_students)  # empty where nothing is wrong
+        fault = attempt(_check_own_students)[1]  # empty where nothing is wrong
         faulty += [] if any(fault in text for text in faulty) else [fault]
     if faulty:
         raise BadInput("\n\n".join(faulty) + "\nThen leapstudy check again.")
@@ -76,26 +76,21 @@ def _data(space: "Workspace") -> tuple[Any, str]:
     from leapstudy.data import load_study
     from leapstudy.data.steps import sound_study
 
-    try:
-        return load_study(), ""
-    except BadInput as error:
-        unread = str(error)
-    try:
-        return sound_study(space.raw, space.state) if space.state else None, unread
-    except BadInput:
-        return None, unread
+    data, unread = attempt(load_study)
+    if unread and space.state:
+        data, _ = attempt(sound_study, space.raw, space.state)
+    return data, unread
 
 
 def _headline() -> dict[str, str]:
     """Return what `params/study.yml` asks; nothing where it lacks a part, or cannot be read: the last step tells."""
     from leapstudy.batch.params import read_params
 
-    try:
-        values = read_params(paths.params() / "study.yml", required=True)
-    except BadInput:
-        return {}
-    names = ("contrast", "edition", "outcome")
-    return {name: str(values[name]) for name in names} if set(names) <= set(values) else {}
+    values, _ = attempt(read_params, paths.params() / "study.yml", required=True)
+    names = {"contrast", "edition", "outcome"}
+    return (
+        {name: str(value) for name, value in values.items() if name in names} if values and names <= set(values) else {}
+    )
 
 
 def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
@@ -125,7 +120,7 @@ def _parameters(space: "Workspace", data: Any, unread: str) -> "Step":
         track = "public" if _refused_students() else "all"  # student files are told after all steps, once
         reads += [lambda: runs.extend(make_plan(data, [], track, {}, paths.reports()))]
     todo_lines, findings = _open_todos()
-    findings += [] if todo_lines else map(_fault_of, reads)
+    findings += [] if todo_lines else [attempt(read)[1] for read in reads]
     faults = tuple(
         dict.fromkeys(
             [*space.by_step["parameters"], *todo_lines, *(fault for fault in findings if fault not in ("", unread))]
@@ -141,19 +136,10 @@ def _open_todos() -> tuple[list[str], list[str]]:
 
     lines, faults = [], []
     for path in [place for name in ("study.yml", "plan.yml") if (place := paths.params() / name).is_file()]:
-        try:
-            lines += [f"{path.name}, {place}: {text}" for place, text in todos(read_mapping(path))]
-        except BadInput as error:
-            faults.append(str(error))
+        content, fault = attempt(read_mapping, path)
+        lines += [f"{path.name}, {place}: {text}" for place, text in todos(content)]
+        faults += [fault] if fault else []
     return lines, faults
-
-
-def _fault_of(read: Callable[[], object]) -> str:
-    try:
-        read()
-    except BadInput as error:
-        return str(error)
-    return ""
 
 
 def _refused_students() -> bool:
@@ -161,11 +147,8 @@ def _refused_students() -> bool:
     from leapstudy.students.settings import load_settings
     from leapstudy.study.student_check import require_usable
 
-    try:
-        settings = load_settings()
-    except BadInput:
-        return False
-    return not settings.simulated and bool(_fault_of(lambda: require_usable(settings)))
+    settings, _ = attempt(load_settings)
+    return settings is not None and not settings.simulated and bool(attempt(require_usable, settings)[1])
 
 
 def _check_own_students() -> None:
@@ -196,7 +179,7 @@ def check_student_files() -> None:
     say(f"{report.text}\n{reason}".strip())
     if reason or not report.ok:
         raise typer.Exit(BadInput.exit_code)
-    if fault := _fault_of(lambda: require_students_open(settings)):
+    if fault := attempt(require_students_open, settings)[1]:
         say(fault)
 
 

@@ -43,9 +43,8 @@ def new(
     ] = False,
 ) -> None:
     """Draft a study of another state from its own files; TODO stands wherever the files do not say."""
-    from leapstudy.data.guess import Asked
     from leapstudy.data.intake import look
-    from leapstudy.data.new_study import draft
+    from leapstudy.data.new_study import Asked, draft
 
     paths_given = [*(files or []), *(more or [])]
     if not paths_given:

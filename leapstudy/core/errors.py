@@ -1,10 +1,14 @@
 """Errors meant for people: what was wrong, what would be right, what to do next."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from numbers import Number
 from pathlib import PurePath
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class LeapstudyError(Exception):
@@ -63,3 +67,17 @@ def bad_value(what: str, value: object, legal: Iterable[str], next_step: str = "
     near = closest(value, options)
     guess = f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
     return BadInput(f"Unknown {what}: {text}.{guess} Legal: {', '.join(options) or 'none'}. {next_step}".strip())
+
+
+def attempt(make: Callable[P, T], *args: P.args, **more: P.kwargs) -> tuple[T | None, str]:
+    """Return what a function makes and an empty text, or None and in words why it refuses what it was given.
+
+    Examples
+    --------
+    >>> attempt(sum, [1, 2])
+    (3, '')
+    """
+    try:
+        return make(*args, **more), ""
+    except BadInput as reason:
+        return None, str(reason)

@@ -1,9 +1,10 @@
 """One estimate as one frozen record: the row of `reports/estimates.csv`, the same for both tracks."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -44,6 +45,11 @@ class Estimate:
     p_method: str = ""
     p_floor: float | None = None
     seed: int | None = None
+
+    def telling(self, interval: tuple[float, float | None, float | None, float | None], **more: Any) -> "Estimate":
+        """Return the same row with another estimate, standard error and interval, and what else differs."""
+        estimate, se, low, high = interval
+        return replace(self, estimate_pp=estimate, se_pp=se, ci_low_pp=low, ci_high_pp=high, **more)
 
     @property
     def ends(self) -> tuple[float | None, float | None]:

@@ -31,44 +31,6 @@ class Names:
     state: State
     starts: tuple[str, ...]
 
-    @property
-    def program(self) -> str:
-        """The program as sentences call it (``the program``)."""
-        return self.state.program.short
-
-    @property
-    def one(self) -> str:
-        """What sentences call one unit (``school``)."""
-        return self.state.unit.one
-
-    @property
-    def many(self) -> str:
-        """What sentences call several units (``schools``)."""
-        return self.state.unit.many
-
-    def units(self, n: int, kind: str = "") -> str:
-        """Return ``1 district``, ``15 districts``; with a `kind`, ``15 treated districts``."""
-        return " ".join([f"{n:,}", *([kind] if kind else []), self.one if n == 1 else self.many])
-
-    def comparison(self, label: str) -> str:
-        """Return a comparison group as a person would call it; `label` is its name, or codes with commas."""
-        if label in self.state.groups:
-            return self.state.groups[label].words.long
-        return f"{self.units(len(self._codes(label)))} chosen by hand"
-
-    def comparison_short(self, label: str) -> str:
-        """Return a comparison group in two words, for legends."""
-        if label in self.state.groups:
-            return self.state.groups[label].words.short
-        self._codes(label)
-        return "chosen by hand"
-
-    def outcome(self, name: str) -> str:
-        """Return an outcome as a person would call it."""
-        if name not in self.state.outcomes:
-            raise bad_value("outcome", name, self.state.outcomes, "params/state.yml declares them.")
-        return self.state.outcomes[name].words
-
     def of_part(self, name: str) -> bool:
         """Return whether an outcome of the state's figures counts a group of students only."""
         return name in self.state.outcomes and self.state.outcomes[name].of_part
@@ -84,14 +46,6 @@ class Names:
     def falls(self, name: str) -> bool:
         """Return whether a fall of an outcome is what the program is for."""
         return name in self.state.outcomes and self.state.outcomes[name].better == "down"
-
-    def contrast(self, pre: str, post: str) -> str:
-        """Return a contrast by the years that it compares, joined with plus signs on either side."""
-        sides = [_side(pre, "before"), _side(post, "after")]
-        last = post.split("+")[-1]
-        before = last.startswith(f"{OWN_YEAR}-") or (not last.startswith(OWN_YEAR) and last < self.starts[0])
-        placebo = "placebo: " if before else ""
-        return f"{placebo}{' to '.join(sides)}"
 
     def source(self, outcome: str, edition: str) -> str:
         """Return where an outcome's figures are from."""
@@ -121,13 +75,6 @@ class Names:
     def before_start(self) -> str:
         """Return the last used school year before the first start."""
         return self.state.calendar.shift(self.starts[0], -1)
-
-    def _codes(self, label: str) -> list[str]:
-        codes = label.split(",")
-        for code in codes:
-            if not re.fullmatch(self.state.unit.code.pattern, code):
-                raise bad_value("comparison group", label, self.state.groups, "Or codes with commas between them.")
-        return codes
 
 
 def _side(years: str, when: str) -> str:
@@ -176,23 +123,23 @@ def _names(*_files: tuple[Path, int]) -> Names:
 
 
 def program_name() -> str:
-    """Return the program as sentences call it, before a noun or alone; see `Names.program`."""
-    return study_names().program
+    """Return the program as sentences call it, before a noun or alone (``the program``)."""
+    return study_names().state.program.short
 
 
 def unit_noun() -> str:
-    """Return what sentences call one unit (``school``); see `Names.one`."""
-    return study_names().one
+    """Return what sentences call one unit (``school``)."""
+    return study_names().state.unit.one
 
 
 def unit_nouns() -> str:
-    """Return what sentences call several units (``schools``); see `Names.many`."""
-    return study_names().many
+    """Return what sentences call several units (``schools``)."""
+    return study_names().state.unit.many
 
 
 def counted_units(n: int, kind: str = "") -> str:
-    """Return ``3 comparison schools``; see `Names.units`."""
-    return study_names().units(n, kind)
+    """Return ``1 district``, ``15 districts``; with a `kind`, ``15 treated districts``."""
+    return " ".join([f"{n:,}", *([kind] if kind else []), unit_noun() if n == 1 else unit_nouns()])
 
 
 def short(name: str) -> str:
@@ -207,18 +154,33 @@ def parent_nouns() -> tuple[str, str]:
 
 
 def comparison_words(label: str) -> str:
-    """Return a comparison group as a person would call it; see `Names.comparison`."""
-    return study_names().comparison(label)
+    """Return a comparison group as a person would call it; `label` is its name, or codes with commas."""
+    state = study_names().state
+    return (
+        state.groups[label].words.long if label in state.groups else f"{counted_units(_picked(label))} chosen by hand"
+    )
 
 
 def comparison_short(label: str) -> str:
-    """Return a comparison group in two words, for legends; see `Names.comparison_short`."""
-    return study_names().comparison_short(label)
+    """Return a comparison group in two words, for legends."""
+    state = study_names().state
+    return state.groups[label].words.short if label in state.groups else "chosen by hand" if _picked(label) else ""
+
+
+def _picked(label: str) -> int:
+    """Return how many units a group of one's own choice has: codes with commas."""
+    state = study_names().state
+    codes = label.split(",")
+    if not all(re.fullmatch(state.unit.code.pattern, code) for code in codes):
+        raise bad_value("comparison group", label, state.groups, "Or codes with commas between them.")
+    return len(codes)
 
 
 def contrast_words(pre: str, post: str) -> str:
-    """Return a contrast by the years that it compares; see `Names.contrast`."""
-    return study_names().contrast(pre, post)
+    """Return a contrast by the years that it compares, joined with plus signs on either side."""
+    first, last = study_names().starts[0], post.split("+")[-1]
+    before = last.startswith(f"{OWN_YEAR}-") or (not last.startswith(OWN_YEAR) and last < first)
+    return f"{'placebo: ' if before else ''}{_side(pre, 'before')} to {_side(post, 'after')}"
 
 
 def outcome_unit(outcome: str, form: str = "") -> str:
@@ -246,5 +208,8 @@ def unit_of(outcome: str, words: str) -> str:
 
 
 def outcome_words(name: str) -> str:
-    """Return an outcome as a person would call it; see `Names.outcome`."""
-    return study_names().outcome(name)
+    """Return an outcome as a person would call it."""
+    outcomes = study_names().state.outcomes
+    if name not in outcomes:
+        raise bad_value("outcome", name, outcomes, "params/state.yml declares them.")
+    return outcomes[name].words

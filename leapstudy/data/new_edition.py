@@ -10,7 +10,7 @@ import yaml
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.files import sha256_bytes, write_bytes_atomic, write_text_atomic
 from leapstudy.data.intake import FILE as INTAKE
-from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, look, read_recipes, read_source
+from leapstudy.data.intake import PUBLISHED, Recipe, Shape, Source, Tidy, lacking, look, read_recipes, read_source, tidy
 from leapstudy.data.raw import (
     Differences,
     Replacement,
@@ -27,7 +27,6 @@ from leapstudy.data.schema import checked
 from leapstudy.data.sheets import as_table, header_line, read_sheets
 from leapstudy.data.state import State
 from leapstudy.data.tables import PublishedTable
-from leapstudy.data.tidy import Tidy, lacking, tidy
 
 Looked = list[tuple[Source, pd.DataFrame]]
 # The table of units that is read together with the figures.
@@ -160,13 +159,7 @@ def _fitting(recipe: Recipe, source: Source, frame: pd.DataFrame) -> int | None:
 
 
 def _with_new_names(recipe: Recipe, source: Source, frame: pd.DataFrame, new_names: Mapping[str, str]) -> Shape:
-    """Return the nearest shape with the columns as a person says that they are called now, and no source.
-
-    Raises
-    ------
-    BadInput
-        If it does not read the table either.
-    """
+    """Return the nearest shape with the columns as a person calls them now, and no source; else `BadInput`."""
     nearest = min(reversed(recipe.shapes), key=lambda shape: len(lacking(shape, frame)) / len(shape.asked))
     shape = nearest.model_copy(update={"columns": {**nearest.columns, **new_names}, "sources": ()})
     if missing := lacking(shape, frame):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.files import sha256_bytes
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.core.phrases import counted
@@ -174,16 +174,8 @@ def _files(space: Workspace) -> Checked:
     outcomes = space.state.outcomes.values() if space.state else ()
     files += [series.file for outcome in outcomes if outcome.long for series in outcome.long.series]
     names = [file for file in dict.fromkeys(files) if file]
-    faults = [fault for file in names if (fault := _not_as_pinned(space.raw, file))]
+    faults = [fault for file in names if (fault := attempt(read_bytes, space.raw, file)[1])]
     return f"{len(names)} files are as pinned", list(dict.fromkeys(faults))
-
-
-def _not_as_pinned(raw: Path, file: str) -> str:
-    try:
-        read_bytes(raw, file)
-    except BadInput as error:
-        return str(error)
-    return ""
 
 
 def _starts_file(values: Mapping[str, Any]) -> str:
@@ -193,14 +185,14 @@ def _starts_file(values: Mapping[str, Any]) -> str:
 
 def _texts(space: Workspace) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Return the cells of every table that is there as text, pinned or not, and what is wrong with the others."""
-    texts, faults = {}, []
+    texts: dict[str, pd.DataFrame] = {}
+    faults: list[str] = []
     for name, table in space.tables.items():
         if not (space.raw / table.file).is_file():
             continue  # the first step says so
-        try:
-            texts[name] = as_text((space.raw / table.file).read_bytes(), table.file)
-        except BadInput as error:
-            faults.append(str(error))
+        text, fault = attempt(as_text, (space.raw / table.file).read_bytes(), table.file)
+        texts |= {} if text is None else {name: text}
+        faults += [fault] if fault else []
     return texts, faults
 
 
@@ -292,10 +284,10 @@ def _starts(space: Workspace) -> Checked:
     if not (unit and calendar and file and (space.raw / file).is_file()):
         return WAITS, []
     few = State.model_construct(program=Program.model_construct(starts=file), unit=unit, calendar=calendar)
-    try:
-        starts, wrong = checked_starts(as_text((space.raw / file).read_bytes(), file), few)
-    except BadInput as error:
-        return WAITS, [str(error)]
+    text, fault = attempt(as_text, (space.raw / file).read_bytes(), file)
+    if text is None:
+        return WAITS, [fault]
+    starts, wrong = checked_starts(text, few)
     codes = _cells(space, "code")
     legal_codes = set(codes[unit.table]) if unit.table in codes else {item.code for item in starts}
     faults = [f"{file}: {fault}" for fault in (wrong if starts else [*wrong, NO_START])]

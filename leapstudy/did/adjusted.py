@@ -198,13 +198,7 @@ def _full_rank(covariates: np.ndarray) -> np.ndarray:
 
 
 def _fitted(family: Family, outcome: np.ndarray, x: np.ndarray, weight: np.ndarray, start: np.ndarray) -> _Fit:
-    """Return the maximum of the likelihood, by steps from `start`: of the normal family least squares, weighted.
-
-    Raises
-    ------
-    BadInput
-        If the steps lead nowhere.
-    """
+    """Return the maximum of the likelihood, by steps from `start`: of the normal family least squares, weighted."""
     if not (weighs := weight > 0).all():
         outcome, x, weight = outcome[weighs], x[weighs], weight[weighs]
     model = GLM(outcome, x, family, freq_weights=weight, hasconst=True)

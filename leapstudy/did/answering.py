@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from leapstudy.core.cache import of_last
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.core.phrases import counted
@@ -31,7 +31,6 @@ from leapstudy.did.inference.compare import (
     lead,
     methods_table,
 )
-from leapstudy.did.inference.record import Inference
 from leapstudy.did.lottery.visited import estimate_row, tried
 from leapstudy.did.nested import furthest, without_unit
 from leapstudy.did.pool import PooledDistricts, caterpillar_table, pool_districts
@@ -79,10 +78,10 @@ def answer_district(data: StudyData, code: str, spec: Spec) -> DistrictAnswer:
 def read_together(data: StudyData, spec: Spec) -> tuple[PooledDistricts | None, tuple[str, ...]]:
     """Return all treated districts under one question with a flat prior, or why they cannot be read together."""
     codes = treated_side(data.districts)
-    try:
-        pooled, reason = _pooled(build_sample(data, spec, codes), THRESHOLD_PP, FLAT)
-    except BadInput as refusal:
+    sample, refusal = attempt(build_sample, data, spec, codes)
+    if sample is None:
         return None, (NO_POOLING.format(refusal),)
+    pooled, reason = _pooled(sample, THRESHOLD_PP, FLAT)
     return pooled and replace(pooled, p_before=_least_before(data, spec, codes)), reason
 
 
@@ -129,8 +128,14 @@ def answer_all(
     draw, why = tried(data, sample)
     rows += [] if draw is None else [estimate_row(draw, sample, ALL_DISTRICTS, all_name(data))]
     alone = infer(sample) if len(sample.treated) == 1 else None  # else its two pages would judge the one by two tests
+    if alone is not None:
+        tests = estimate_rows(alone, sample, all_name(data))
+        rows += [replace(row, district_code=ALL_DISTRICTS) for row in tests]
+    fields = _with(fields, sample, rows, (*reason, *why))
+    if alone is not None:
+        fields["estimates"] = lead(fields["estimates"], fields["main"], headline(alone)[0])
     return PooledAnswer(
-        **_led_by(alone, _with(fields, sample, [*rows, *_tested(alone, sample, all_name(data))], (*reason, *why))),
+        **fields,
         by_district=_by_district(sample, names),
         raw_means=_raw_means(data, spec, None),
         pooling=pooled,
@@ -139,17 +144,6 @@ def answer_all(
         drawn=draw,
         headline=None if alone is None else headline(alone)[0],
     )
-
-
-def _tested(alone: Inference | None, sample: Sample, name: str) -> list[Estimate]:
-    rows = [] if alone is None else estimate_rows(alone, sample, name)
-    return [replace(row, district_code=ALL_DISTRICTS) for row in rows]
-
-
-def _led_by(alone: Inference | None, fields: dict[str, Any]) -> dict[str, Any]:
-    if alone is None:
-        return fields
-    return {**fields, "estimates": lead(fields["estimates"], fields["main"], headline(alone)[0])}
 
 
 def _leading(spec: Spec, published: Prior | None) -> Prior:
@@ -161,10 +155,8 @@ def _leading(spec: Spec, published: Prior | None) -> Prior:
 
 
 def _pooled(sample: Sample, threshold_pp: float, prior: Prior) -> tuple[PooledDistricts | None, tuple[str, ...]]:
-    try:
-        return pool_districts(sample, threshold_pp, prior), ()
-    except BadInput as reason:
-        return None, (NO_POOLING.format(reason),)
+    pooled, reason = attempt(pool_districts, sample, threshold_pp, prior)
+    return pooled, (NO_POOLING.format(reason),) if reason else ()
 
 
 def _common(

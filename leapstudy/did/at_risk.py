@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.staggered.att_gt import NO_COMPARISON, Choices, Refusal
@@ -17,6 +18,8 @@ NO_STRATUM = "No stratum "
 # First and last event time of the headline: the months after the visit for which effects were published, and in which
 # most cohorts are still seen.
 HEADLINE = (1, 6)
+# Above every month number (12 times the year, and the month).
+LATEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +80,35 @@ def at_risk(strata: pd.DataFrame, sizes: pd.DataFrame, fewest: int) -> AtRisk:
     strata_at_risk = strata[strata["n_c"] >= fewest]
     if strata_at_risk.empty:
         raise BadInput(f"{NO_STRATUM}has {fewest} comparison students: {NO_COMPARISON}.")
-    pairs = (
-        strata_at_risk.groupby(["g", "t"], sort=True)
-        .agg(n=("n_t", "sum"), gap=("gap", "sum"), base=("base", "min"))
-        .reset_index()
-    )
-    all_n = strata.groupby(["g", "t"])["n_t"].sum()
-    weight = sizes.groupby("g")["students"].sum()
-    overlap = (pairs["n"] / all_n.reindex(pd.MultiIndex.from_frame(pairs[["g", "t"]])).to_numpy()).to_numpy()
-    cells = strata_at_risk.merge(pairs[["g", "t", "n"]].assign(place=np.arange(len(pairs))), on=["g", "t"])
+    pairs, place = np.unique(_pair(strata_at_risk), return_inverse=True)
+    cohort, period = np.divmod(pairs, LATEST)
+    n_t = strata_at_risk["n_t"].to_numpy()
+    n, gap = np.bincount(place, n_t), np.bincount(place, strata_at_risk["gap"])
+    base = np.full(len(pairs), LATEST)
+    np.minimum.at(base, place, strata_at_risk["base"])
     return AtRisk(
-        pairs["g"].to_numpy(float),
-        pairs["t"].to_numpy(int),
-        (pairs["gap"] / pairs["n"]).to_numpy(),
-        weight.reindex(pairs["g"]).to_numpy(float),
-        overlap,
-        pairs["base"].to_numpy(),
-        cells.assign(share=cells["n_t"] / cells["n"]),
+        cohort.astype(float),
+        period,
+        gap / n,
+        _summed_at(cohort, sizes["g"], sizes["students"]),
+        n / _summed_at(pairs, _pair(strata), strata["n_t"]),
+        base,
+        strata_at_risk.assign(place=place, share=n_t / n[place]),
         _refusals(strata, fewest),
     )
+
+
+def _pair(rows: pd.DataFrame) -> np.ndarray:
+    """Return cohort and month as one whole number, in the order of both."""
+    return rows["g"].to_numpy(int) * LATEST + rows["t"].to_numpy(int)
+
+
+def _summed_at(keys: np.ndarray, key: ArrayLike, values: ArrayLike) -> np.ndarray:
+    """Return the sum of the values at each of `keys`, which are in order; those elsewhere are left out."""
+    own, summed = np.unique(keys), np.asarray(key)
+    place = np.searchsorted(own, summed).clip(max=len(own) - 1)
+    inside = own[place] == summed
+    return np.bincount(place[inside], np.asarray(values)[inside], len(own))[np.searchsorted(own, keys)]
 
 
 def strata_of(sums: pd.DataFrame) -> pd.DataFrame:
@@ -172,10 +185,14 @@ def students_behind(estimates: AtRisk) -> tuple[np.ndarray, int]:
 
     Behind the headline each cohort counts with the month in which most of it is seen, so that nobody counts twice.
     """
-    cells = estimates.cells.assign(event=estimates.cells["t"] - estimates.cells["g"])
-    each = cells.groupby("event")["n_t"].sum().reindex(estimates.averages.key).to_numpy(int)
-    inside = cells[cells["event"].between(*HEADLINE)]
-    return each, int(inside.groupby(["g", "t"])["n_t"].sum().groupby("g").max().sum())
+    cells, aggregate = estimates.cells, estimates.averages
+    each = _summed_at(aggregate.key, cells["t"] - cells["g"], cells["n_t"]).astype(int)
+    n, since = np.bincount(cells["place"], cells["n_t"]), estimates.period - estimates.cohort
+    inside = (since >= HEADLINE[0]) & (since <= HEADLINE[1])
+    cohorts, place = np.unique(estimates.cohort[inside], return_inverse=True)
+    most = np.zeros(len(cohorts))
+    np.maximum.at(most, place, n[inside])
+    return each, int(most.sum())
 
 
 def at_risk_effects(
@@ -196,18 +213,19 @@ def at_risk_effects(
     """
     aggregate = estimates.averages
     each, students = students_behind(estimates)
-    square = products.pivot(index="key", columns="key_of", values="product").reindex(
-        index=aggregate.key, columns=aggregate.key
-    )
-    inside = (aggregate.key >= HEADLINE[0]) & (aggregate.key <= HEADLINE[1])
-    with_mean = np.vstack([np.eye(len(aggregate.key)), inside / inside.sum()])
+    square = np.zeros((len(aggregate.key), len(aggregate.key)))
+    row, column = (pd.Index(aggregate.key).get_indexer(products[name]) for name in ("key", "key_of"))
+    inside = (row >= 0) & (column >= 0)
+    square[row[inside], column[inside]] = products["product"].to_numpy()[inside]
+    headline = (aggregate.key >= HEADLINE[0]) & (aggregate.key <= HEADLINE[1])
+    with_mean = np.vstack([np.eye(len(aggregate.key)), headline / headline.sum()])
     choices = Choices(control="not_yet", base="universal", by_stratum=True, min_comparison=fewest)
     overlap = float(aggregate.combination[-1] @ estimates.overlap) if not visited else min(1.0, students / visited)
     others = compared.set_index("key")["students"].reindex([*aggregate.key, np.nan]).to_numpy(int)
     return Effects(
         np.append(aggregate.key, np.nan),
         np.append(aggregate.estimate, aggregate.overall),
-        with_mean @ square.fillna(0.0).to_numpy(float) @ with_mean.T,
+        with_mean @ square @ with_mean.T,
         aggregate.combination @ (estimates.period - estimates.base),
         float("inf"),
         "student",

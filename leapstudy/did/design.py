@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from leapstudy.core.cache import of_last
-from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.errors import BadInput, attempt, bad_value
 from leapstudy.core.phrases import agree, capital
 from leapstudy.data import StudyData
 from leapstudy.data.state import CHRONIC, State
@@ -18,8 +18,7 @@ from leapstudy.data.state import FILE as STATE_FILE
 from leapstudy.did.comparison import comparison_codes, comparison_label, refuse_overlap, treated_codes
 from leapstudy.did.contrasts import Clock, Contrast, clock_of, require_years
 from leapstudy.did.nested import nest
-from leapstudy.did.own_years import Sides, in_own_years
-from leapstudy.did.sample import Panel, Sample, Spec, build_panel
+from leapstudy.did.sample import Panel, Sample, Sides, Spec, build_panel, in_own_years
 
 __all__ = [
     "Contrast",
@@ -94,10 +93,8 @@ def _refuse_only_before(data: StudyData, panel: Panel, spec: Spec, start: str) -
 
 def _reaches(data: StudyData, outcome: str, spec: Spec, start: str) -> bool:
     """Say whether an outcome can be estimated and has a figure of the first year or later."""
-    try:
-        return build_panel(data, outcome, spec.edition).years[-1] >= start
-    except BadInput:
-        return False
+    panel, _ = attempt(build_panel, data, outcome, spec.edition)
+    return panel is not None and panel.years[-1] >= start
 
 
 def sample_from_panel(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import Comparison, Role
 from leapstudy.core.table import records
@@ -82,21 +82,23 @@ def fit(sample: Sample, draws: int = DRAWS) -> Effect:
     return Effect(sample, test, spread, to_points(test.estimate, sample), per_unit * spread.se, *ends)
 
 
+# An effect with its error, interval and p-value, as tables name them.
+FIGURES = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value")
+
+
 def by_interval(sample: Sample) -> dict[str, float]:
     """Return estimate_pp, se_pp, ci_low_pp, ci_high_pp and p_value of a sample without any shuffle.
 
     The p-value is that of the exact permutation of one treated unit, and of the t interval of several. An end that is
     infinite is NaN, and where the units do not vary all but the estimate is.
     """
-    names = ("estimate_pp", "se_pp", "ci_low_pp", "ci_high_pp", "p_value")
-    try:
-        effect = fit(sample, draws=0)
-    except BadInput:
-        return dict(zip(names, (to_points(sample.difference, sample), *[np.nan] * 4), strict=True))
+    effect, _ = attempt(fit, sample, draws=0)
+    if effect is None:
+        return dict(zip(FIGURES, (to_points(sample.difference, sample), *[np.nan] * 4), strict=True))
     several = len(sample.treated) > 1
     p = effect.spread.p_value(effect.test.estimate) if several else effect.test.p_value
     ends = (end if np.isfinite(end) else np.nan for end in (effect.ci_low_pp, effect.ci_high_pp))
-    return dict(zip(names, (effect.estimate_pp, effect.se_pp, *ends, p), strict=True))
+    return dict(zip(FIGURES, (effect.estimate_pp, effect.se_pp, *ends, p), strict=True))
 
 
 def _deal(sample: Sample, draws: int) -> Permutation:
@@ -221,10 +223,8 @@ def _every_spec(data: StudyData, spec: Spec, clock: Clock, panel: GetPanel) -> I
 
 def _years(panel: GetPanel, outcome: str, edition: str, clock: Clock) -> frozenset[str]:
     """Return the years of an outcome that an edition was published with; none where it was not."""
-    try:
-        return frozenset(clock.usable(panel(outcome, edition).years))
-    except BadInput:
-        return frozenset()
+    published, _ = attempt(panel, outcome, edition)
+    return frozenset(clock.usable(published.years)) if published else frozenset()
 
 
 def every_effect(data: StudyData, spec: Spec, treated: Sequence[str]) -> tuple[dict[Spec, Effect], tuple[str, ...]]:
@@ -299,14 +299,6 @@ def editions(effects: dict[Spec, Effect], spec: Spec) -> pd.DataFrame:
     for edition in dict.fromkeys(other.edition for other in effects):
         effect = effects.get(replace(spec, edition=edition))
         if effect is not None:
-            rows.append(
-                {
-                    "edition": edition,
-                    "estimate_pp": effect.estimate_pp,
-                    "se_pp": effect.se_pp,
-                    "ci_low_pp": effect.ci_low_pp,
-                    "ci_high_pp": effect.ci_high_pp,
-                    "p_value": effect.test.p_value,
-                }
-            )
-    return pd.DataFrame(rows)
+            figures = (effect.estimate_pp, effect.se_pp, effect.ci_low_pp, effect.ci_high_pp, effect.test.p_value)
+            rows.append((edition, *figures))
+    return pd.DataFrame(rows, columns=["edition", *FIGURES])

@@ -176,7 +176,7 @@ def event_study(sample: Sample, reference: str, aside: Collection[str] = ()) -> 
     """
     years = [year for year in sample.years if year != reference]
     treated, comparison = (
-        _from_reference(sample, y, years, reference) for y in (sample.y_treated, sample.y_comparison)
+        y[:, sample.columns(years)] - y[:, sample.columns([reference])] for y in (sample.y_treated, sample.y_comparison)
     )
     values = sample.weights_treated @ treated - sample.weights_comparison @ comparison
     covariance, df = _covariance(sample, treated, comparison)
@@ -204,10 +204,6 @@ def event_study(sample: Sample, reference: str, aside: Collection[str] = ()) -> 
         test.slope,
         pd.DataFrame(covariance, index=years, columns=years),
     )
-
-
-def _from_reference(sample: Sample, y: np.ndarray, years: list[str], reference: str) -> np.ndarray:
-    return y[:, sample.columns(years)] - y[:, sample.columns([reference])]
 
 
 def _covariance(sample: Sample, treated: np.ndarray, comparison: np.ndarray) -> tuple[np.ndarray, float]:

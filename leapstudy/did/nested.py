@@ -13,9 +13,16 @@ import numpy as np
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import Nesting
 from leapstudy.did.lottery.assignment import redraws
-from leapstudy.did.own_years import Sides, in_own_years, subset
-from leapstudy.did.permutation import TIE, Permutation, completed, shuffled, shuffled_starts, started_effects
-from leapstudy.did.sample import Belonging, Nested, Sample
+from leapstudy.did.permutation import (
+    TIE,
+    Permutation,
+    completed,
+    shuffled,
+    shuffled_starts,
+    started_effects,
+    studentized,
+)
+from leapstudy.did.sample import Belonging, Nested, Sample, Sides, in_own_years, subset
 
 LOTTERY = "lottery_redraws"
 # The tests that deal labels among units, as `estimates.csv` names them; see `method_of`.
@@ -300,10 +307,7 @@ def dealt_within(
         effect, se = started_effects(deals[:, inside], whole[:, order][:, inside], sizes[order][inside])
         share = weights[:, inside].sum(axis=1) / weights.sum(axis=1)
         effects, variances = effects + share * effect, variances + (share * se) ** 2
-    se = np.sqrt(variances)
-    ratios = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
-    p_value = float(np.mean(np.abs(ratios) >= abs(effects[0]) - TIE))
-    return Permutation(float(effects[0]), ratios[1:], p_value, 1 / len(deals), np.nan, np.nan)
+    return studentized(effects, np.sqrt(variances), 1 / len(deals))
 
 
 def _dealt_clusters(

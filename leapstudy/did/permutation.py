@@ -170,9 +170,15 @@ def shuffled(
         blocks.append((_side(labels, changes, size), _side(~labels, changes, size)))
     effects = np.concatenate([on - off for (on, _), (off, _) in blocks])
     se = np.concatenate([np.sqrt(on + off) for (_, on), (_, off) in blocks])
-    # a shuffle whose sides do not vary is as far out as can be
+    return studentized(effects, se, least([n_treated, len(changes) - n_treated], draws))
+
+
+def studentized(effects: np.ndarray, se: np.ndarray, floor: float) -> Permutation:
+    """Return the test of the first effect among all, each divided by its own error and brought to the first one's.
+
+    A shuffle whose sides do not vary is as far out as can be; no p-value is below `floor`.
+    """
     ratios = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
-    floor = least([n_treated, len(changes) - n_treated], draws)
     p_value = max(float(np.mean(np.abs(ratios) >= abs(effects[0]) - TIE)), floor)
     return Permutation(float(effects[0]), ratios[1:], p_value, floor, np.nan, np.nan)
 
@@ -244,10 +250,8 @@ def shuffled_starts(
     dealt = _kept_deals(*arguments).copy() if draws * n <= KEPT else _deals(*arguments)
     dealt[0] = start_of[order]
     effects, se = started_effects(dealt, changes[:, order], size[order])
-    ratios = np.divide(effects * se[0], se, out=np.full(len(effects), np.inf), where=se > TIE)
-    floor = least([int(count) for count in np.unique(start_of, return_counts=True)[1]], draws)
-    p_value = max(float(np.mean(np.abs(ratios) >= abs(effects[0]) - TIE)), floor)
-    return Permutation(float(effects[0]), ratios[1:], p_value, floor, np.nan, np.nan)
+    counts = [int(count) for count in np.unique(start_of, return_counts=True)[1]]
+    return studentized(effects, se, least(counts, draws))
 
 
 @lru_cache(maxsize=4)  # the outcomes and contrasts of one comparison group share their deals

@@ -16,8 +16,8 @@ from leapstudy.did.effect import row_of
 from leapstudy.did.inference.compare import each_by_itself
 from leapstudy.did.inference.record import noise_before, size_noise
 from leapstudy.did.nested import clusters_of
-from leapstudy.did.own_years import own_changes
 from leapstudy.did.permutation import DRAWS, KEPT, TIE
+from leapstudy.did.sample import own_changes
 from leapstudy.did.shrinkage import FLAT, Prior, Shrinkage, shrink
 from leapstudy.did.spread import LEAST_NOISE
 

@@ -163,7 +163,8 @@ def shrink(effects: np.ndarray, covariance: np.ndarray, threshold_pp: float, pri
         float(mixture_quantile(q, posterior.mu[:, None], np.sqrt(posterior.mu_variance)[:, None], weight)[0])
         for q in (ALPHA / 2, 1 - ALPHA / 2)
     ]
-    tau_median, tau_low, tau_high = (_grid_quantile(q, edges, weight) for q in (0.5, ALPHA / 2, 1 - ALPHA / 2))
+    below = np.concatenate([[0.0], np.cumsum(weight)])
+    tau_median, tau_low, tau_high = np.interp((0.5, ALPHA / 2, 1 - ALPHA / 2), below, edges).tolist()
     return Shrinkage(
         weight @ posterior.mean,
         ends[0],
@@ -242,7 +243,3 @@ def mixture_quantile(q: float, mean: np.ndarray, sd: np.ndarray, weight: np.ndar
         below = weight @ ndtr((middle - mean) / sd) < q
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2
-
-
-def _grid_quantile(q: float, edges: np.ndarray, weight: np.ndarray) -> float:
-    return float(np.interp(q, np.concatenate([[0.0], np.cumsum(weight)]), edges))

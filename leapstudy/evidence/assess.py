@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, Comparison
 from leapstudy.core.phrases import capital
@@ -22,10 +22,17 @@ from leapstudy.did.nested import LOTTERY
 from leapstudy.did.spread import Detectable
 from leapstudy.evidence.comparison_finder import COX, BaselineRow, baseline_equivalence
 from leapstudy.evidence.cost import CostBlock, Program, Range, cost_block, program
-from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
 from leapstudy.evidence.power import PowerBlock, detectable_grid, power_block
+from leapstudy.evidence.standards import (
+    Attrition,
+    Category,
+    EssaFacts,
+    EssaGrade,
+    attrition,
+    confounding_reason,
+    essa_grade,
+)
 from leapstudy.evidence.verdict import Verdict, Window, decide, size_of
-from leapstudy.evidence.wwc import Attrition, Category, attrition, confounding_reason
 
 STATEMENT = (
     "A self-assessment against the thresholds of WWC 5.0, made by this study; only the clearinghouse itself rates."
@@ -183,10 +190,8 @@ def _attrition(data: StudyData, main: Estimate, treated: Sequence[str], comparis
     """Return how many of the units that drew lots have no figure in a year of the contrast."""
     if main.p_method != LOTTERY:
         return None
-    try:
-        return attrition(len(treated), main.n_treated, len(comparison_codes(data, comparison)), main.n_comparison)
-    except BadInput:
-        return None
+    n_comparison = len(comparison_codes(data, comparison))
+    return attempt(attrition, len(treated), main.n_treated, n_comparison, main.n_comparison)[0]
 
 
 def _reach(data: StudyData, spec: Spec, treated: Sequence[str]) -> pd.DataFrame:

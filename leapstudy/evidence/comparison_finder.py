@@ -32,7 +32,7 @@ from leapstudy.data.state import CHRONIC
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
 from leapstudy.did.contrasts import clock_of
 from leapstudy.did.sample import Panel, Spec, build_panel
-from leapstudy.evidence.wwc import Category, baseline_category, cox_index, pooled_sd
+from leapstudy.evidence.standards import Category, baseline_category, cox_index, pooled_sd
 
 # The years compared, in used years since the start.
 CHRONIC_YEAR, ATTENDANCE_YEARS = -2, (-2, -1)

@@ -105,13 +105,7 @@ def _decode(text: str) -> bytes:
 
 
 def _parts(content: bytes, depth: int) -> Iterable[bytes]:
-    """Return what is packed in the content.
-
-    Raises
-    ------
-    Unreadable
-        If it is packed too deep or broken, so that nobody can say what is in it.
-    """
+    """Return what is packed in the content; `Unreadable` where it is packed too deep or broken."""
     if content.startswith(PDF):
         yield from _pdf_streams(content)
     if content.startswith(PNG):

@@ -1,6 +1,17 @@
-"""The explorer of `notebooks/40_explore.ipynb`: choices as widgets, and what each choice shows."""
+"""The explorer of `notebooks/40_explore.ipynb`: choices as widgets, what each shows, and the specification curve to
+walk.
 
-from functools import lru_cache
+What is shown of a choice comes from the same functions as the batch's answer. Each point of the curve is a question
+that another analyst might have asked.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -9,17 +20,256 @@ from leapstudy.batch.choices import Tools
 from leapstudy.core.errors import BadInput
 from leapstudy.core.live import Controls, Live
 from leapstudy.core.names import ALL_SLUG, Comparison, Scale, Weights, options
-from leapstudy.core.phrases import capital, number
+from leapstudy.core.phrases import between, capital, counted, number, points, probability
 from leapstudy.core.table import table_html
-from leapstudy.data import StudyData, treated_districts
-from leapstudy.data.names import comparison_words, outcome_words, short, study_names, unit_noun, unit_nouns, unit_of
-from leapstudy.data.state import Unit
-from leapstudy.did.answering import OneContrast, all_name
-from leapstudy.did.comparison import comparison_label
-from leapstudy.did.contrasts import Clock, Contrast
+from leapstudy.data import StudyData, treated_districts, treated_side
+from leapstudy.data.names import (
+    comparison_short,
+    comparison_words,
+    contrast_words,
+    counted_units,
+    outcome_unit,
+    outcome_words,
+    short,
+    study_names,
+    unit_noun,
+    unit_nouns,
+    unit_of,
+)
+from leapstudy.data.state import Unit, load_state
+from leapstudy.did.answering import OneContrast, all_name, one_contrast
+from leapstudy.did.comparison import comparison_label, parse_comparison
+from leapstudy.did.contrasts import Clock, Contrast, clock_of, years_label
 from leapstudy.did.design import Spec
-from leapstudy.explore.curve import View, Walk, Words, look
+from leapstudy.did.sensitivity.specifications import specification_curve
+from leapstudy.figures.district import district as drawn
+from leapstudy.figures.exhibit import Caption, Exhibit
+from leapstudy.figures.ladder import specifications
+from leapstudy.figures.permutation import permutation
 from leapstudy.figures.plain import choice
+from leapstudy.study.door import panel
+from leapstudy.study.rollout.records import require_units_open
+from leapstudy.words.findings import moved, treated_words
+from leapstudy.words.sentences import LINE
+
+DRAWN = 16
+STILL_CURVE = "Move along the curve while the notebook is open and running; below stands the question that was asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A sentence that a notebook shows and can replace; the same text for the eye, the page and the test."""
+
+    text: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": textwrap.fill(self.text, LINE), "text/html": f"<p>{escape(self.text)}</p>"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a choice shows: the estimate in words, and the districts' moves of which it is one."""
+
+    answer: OneContrast
+    sentence: Words
+    moves: Exhibit
+
+
+def look(data: StudyData, slug: str, spec: Spec) -> View:
+    """Answer one question and draw it.
+
+    Raises
+    ------
+    BadInput
+        If the question cannot be asked of the data, or before the planned day of a draw.
+    """
+    require_units_open(data)
+    answer = one_contrast(data, treated_of(data, slug), spec)
+    return View(answer, Words(estimate_words(answer)), moves(answer, slug))
+
+
+def moves(answer: OneContrast, slug: str) -> Exhibit:
+    """Draw one district's path and change among those of others; of several, the estimate among shuffled labels."""
+    spec = answer.spec
+    if answer.main.n_treated > 1:
+        return permutation(answer)
+    own_panel = panel(
+        None if slug == ALL_SLUG else slug,
+        comparison=spec.comparison,
+        outcome=spec.outcome,
+        contrast=spec.contrast,
+        edition=spec.edition,
+        weights=spec.weights,
+        years="all",
+    )
+    return drawn(answer, own_panel)
+
+
+def treated_of(data: StudyData, district: str) -> list[str]:
+    """Return the codes of the treated side that a slug, name or code stands for."""
+    return treated_side(data.districts, *([] if district == ALL_SLUG else [district]))
+
+
+def estimate_words(answer: OneContrast) -> str:
+    """Say the estimate with its interval, p-value, comparison and smallest detectable effect."""
+    main = answer.main
+    p = "" if main.p_value is None else f", {probability(main.p_value)}"
+    much = moved(main.estimate_pp, main.outcome)
+    return (
+        f"{capital(treated_words(answer))}: {outcome_words(main.outcome)} changed {much} than in "
+        f"{counted_units(main.n_comparison, 'comparison')} ({comparison_words(main.comparison)}); 95% CI "
+        f"{between(main.ci_low_pp, main.ci_high_pp)}{p}. {_detectable_words(answer)}"
+    )
+
+
+def _detectable_words(answer: OneContrast) -> str:
+    """Say what the preferred test could have detected."""
+    half, most = answer.detectable.half_pp, answer.detectable.mde_pp
+    if not math.isfinite(half):
+        return "The preferred test could not detect any effect here, however large."
+    often, unit = f", one of {number(most)} in 80%" if math.isfinite(most) else "", outcome_unit(answer.main.outcome)
+    return f"An effect of {number(half)} {unit} would be detected in half of such studies{often}."
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Every specification of one outcome for one district, by estimate: `specs[i]` made row i of `frame`.
+
+    `frame` is what `did.sensitivity.specifications` gives, with `group` and `years` in words.
+    """
+
+    title: str
+    specs: tuple[Spec, ...]
+    frame: pd.DataFrame
+
+    def asking(self, spec: Spec) -> "Curve":
+        """Return the same curve with another of its specifications as the one that is asked."""
+        without = self.frame["covariates"] == "without"
+        return replace(
+            self, frame=self.frame.assign(is_main=without & pd.Series([item == spec for item in self.specs]))
+        )
+
+    @property
+    def start(self) -> int:
+        """The place of the question asked; the first where it is none of the curve's (a placebo)."""
+        return int(self.frame["is_main"].to_numpy().argmax())
+
+
+def curve_of(data: StudyData, district: str, title: str, spec: Spec) -> Curve:
+    """Fit every specification that the data can be asked for one district or for all; see `did.sensitivity`."""
+    require_units_open(data)
+    treated = treated_of(data, district)
+    contrasts = clock_of(data.state, data.starts, treated).contrasts()
+    rows = specification_curve(data, spec, treated).sort_values("estimate_pp", ignore_index=True)
+    specs = tuple(_spec_of(row, spec) for row in rows.to_dict("records"))
+    words = {
+        "group": [comparison_short(name) for name in rows["comparison"]],
+        "years": [_years(contrasts[item.contrast]) for item in specs],
+    }
+    return Curve(title, specs, rows.assign(**words))
+
+
+def _spec_of(row: dict[Any, Any], headline: Spec) -> Spec:
+    choices: dict[str, Any] = {name: row[name] for name in ("contrast", "weights", "edition", "scale")}
+    return replace(headline, comparison=parse_comparison(row["comparison"], load_state()), **choices)
+
+
+def _years(contrast: Contrast) -> str:
+    return contrast_words(years_label(contrast.pre), years_label(contrast.post))
+
+
+def point_words(curve: Curve, place: int) -> str:
+    """Say which question a point asks, and its answer."""
+    row = curve.frame.iloc[place]
+    return (
+        f"Point {place + 1} of {len(curve.specs)}: {points(row['estimate_pp'])} {outcome_unit(curve.specs[0].outcome)} "
+        f"({between(row['low_pp'], row['high_pp'])}); "
+        f"against {row['group']}, {row['years']}, weights {row['weights']}, {row['edition']} edition, {row['scale']}, "
+        f"{row['covariates']} covariates."
+    )
+
+
+def draw(curve: Curve, place: int) -> Exhibit:
+    """Draw every specification with one of them ringed."""
+    spec = curve.specs[0]
+    caption = Caption(
+        what=f"Every way to ask for the effect on {outcome_words(spec.outcome)}; the ring is the point below",
+        source=study_names().source(spec.outcome, spec.edition),
+        sample=f"{curve.title} against each comparison group",
+        years="as named at each row",
+        n=counted(len(curve.specs), "specification"),
+    )
+    return specifications(curve.frame, caption, study_names().starts[0], spec.outcome, place=place)
+
+
+class Walk:
+    """The curve, a slider under it, and what the point under the slider shows.
+
+    Attributes
+    ----------
+    controls : Controls
+        The slider, with words in its place where there is none.
+    picture, sentence : Live
+        Every specification with the point ringed, and the point in words.
+    """
+
+    def __init__(self, data: StudyData, district: str, title: str, spec: Spec, *, live: bool = True) -> None:
+        """Start at the question asked; parameters as in `Explorer`, `title` is the district's name."""
+        self.data, self.asked = data, (district, spec)
+        self.curve_of = lru_cache(maxsize=DRAWN)(partial(curve_of, data))
+        self.curve: Curve = self.curve_of(district, title, spec)
+        start = self.curve.start
+        self.picture, self.sentence = Live(draw(self.curve, start)), Live(Words(point_words(self.curve, start)))
+        self.slider: Any = self._slider(start) if live else None
+        self.controls = Controls(self.slider, STILL_CURVE)
+
+    def follow(self, district: str, title: str, spec: Spec) -> None:
+        """Show the curve of another choice, from that choice's own point on."""
+        if (district, spec) == self.asked:
+            return
+        same = district == self.asked[0] and spec in self.curve.specs
+        self.asked = district, spec
+        self.curve = self.curve.asking(spec) if same else self.curve_of(district, title, spec)
+        place = self.curve.start
+        if self.slider is not None:
+            with self._silent():
+                self.slider.options, self.slider.index = self._labels(), place
+        self.show(place)
+
+    def show(self, place: int) -> None:
+        """Ring a point and say its answer."""
+        self.sentence.put(Words(point_words(self.curve, place)))
+        self.picture.put(draw(self.curve, place))
+
+    def _labels(self) -> list[tuple[str, int]]:
+        values = self.curve.frame["estimate_pp"]
+        return [(f"{place + 1} of {len(values)}: {points(value)}", place) for place, value in enumerate(values)]
+
+    def _slider(self, start: int) -> Any:
+        from ipywidgets import SelectionSlider
+
+        slider = SelectionSlider(
+            description="Point",
+            options=self._labels(),
+            index=start,
+            continuous_update=False,
+            layout={"width": "45rem", "max_width": "100%"},
+        )
+        slider.observe(self._moved, names="value")
+        return slider
+
+    def _moved(self, change: Any) -> None:
+        self.show(int(change["new"]))
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        """Change the slider without it calling back."""
+        self.slider.unobserve(self._moved, names="value")
+        try:
+            yield
+        finally:
+            self.slider.observe(self._moved, names="value")
+
 
 PICKED = "picked"
 WEIGHTS = {"equal": "each the same", "students": "by enrollment before the program"}

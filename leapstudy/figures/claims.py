@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import counted
 from leapstudy.data import Facts
-from leapstudy.data.names import study_names
+from leapstudy.data.names import program_name
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, frame, inches_across, styled, wrap
 from leapstudy.figures.palette import COMPARISON, CONTEXT, INK, NARROW, OWN, SMALL, WIDE
@@ -26,7 +26,7 @@ def state_curve(facts: Facts, width: float = WIDE) -> Exhibit:
     width
         `WIDE` or `NARROW`, inches; narrow, the bars stand below the curve.
     """
-    state, program = facts.state_chronic_long, study_names().program
+    state, program = facts.state_chronic_long, program_name()
     fewer, visited = fall(facts)
     finding, narrow = told(fewer, visited), width <= NARROW
     source = "State education department: published series, then its releases and news of them"

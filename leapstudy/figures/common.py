@@ -57,14 +57,11 @@ def caption_of(answer: Asked, what: str, years: str = "") -> Caption:
     """Return the caption of a figure that shows the answer's main sample."""
     main = answer.main
     pre, post = (year_label(part).replace("+", " and ") for part in (main.pre, main.post))
+    own = " (years since each one's own start)" if main.post.startswith(OWN_YEAR) else ""
     return Caption(
         what=what,
         source=study_names().source(main.outcome, main.edition),
         sample=f"{treated_words(answer)} against {comparison_words(main.comparison)}",
-        years=years or f"{pre} before, {post} after{_own(main.post)}",
+        years=years or f"{pre} before, {post} after{own}",
         n=f"{main.n_treated} treated, {counted_units(main.n_comparison, 'comparison')}",
     )
-
-
-def _own(post: str) -> str:
-    return " (years since each one's own start)" if post.startswith(OWN_YEAR) else ""

@@ -8,7 +8,15 @@ from matplotlib.axes import Axes
 
 from leapstudy.core.phrases import capital, points
 from leapstudy.data.describe import edition_differences, final_in_both
-from leapstudy.data.names import comparison_words, short, study_names
+from leapstudy.data.names import (
+    comparison_words,
+    counted_units,
+    program_name,
+    short,
+    study_names,
+    unit_noun,
+    unit_nouns,
+)
 from leapstudy.figures.common import not_drawn
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
 from leapstudy.figures.frame import axes, fitted, frame, label, styled, text_width
@@ -35,13 +43,13 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     right = 0.15 + text_width("+00.0", SMALL, "bold")
     n_moved = int((rest["moved_pp"].abs().round(6) >= TELL).sum())
     source = (
-        f"{names.sources}. Of the {names.units(len(rest), 'other')} in both editions {n_moved} moved by "
+        f"{names.sources}. Of the {counted_units(len(rest), 'other')} in both editions {n_moved} moved by "
         f"{TELL:g} point or more."
     )
     with styled():
         figure, bottom, top = frame(
             finding.title,
-            f"Attendance {year}, percent; hollow: {older} edition, filled: {newer} edition; blue: {names.program}",
+            f"Attendance {year}, percent; hollow: {older} edition, filled: {newer} edition; blue: {program_name()}",
             source,
             ROW * (len(rows) + 1) + 0.45,
             width=width,
@@ -51,13 +59,13 @@ def editions(study: Study[Any], width: float = WIDE) -> Exhibit:
     caption = Caption(
         what=f"Attendance {year} in both editions of the state's file",
         source=names.sources,
-        sample=f"{names.program} {names.many} and {comparison_words(study.answer.main.comparison)}",
+        sample=f"{program_name()} {unit_nouns()} and {comparison_words(study.answer.main.comparison)}",
         years=year,
-        n=names.units(len(rows)),
+        n=counted_units(len(rows)),
     )
     table = rows[["name", "treated", "older_pct", "newer_pct", "moved_pp"]]
     table.columns = pd.Index(
-        [capital(names.one), names.program, "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
+        [capital(unit_noun()), program_name(), "Older edition (%)", "Newer edition (%)", "Moved by (points)"]
     )
     return Exhibit(figure, finding.title, finding.alt, caption, table)
 

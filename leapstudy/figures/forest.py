@@ -53,11 +53,12 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
         f"{counted_units(pooled.main.n_comparison)} ({comparison_words(pooled.main.comparison)}), "
         f"{outcome_unit(pooled.main.outcome, 'long')}, 95% CI"
     )
+    weighted = "equally" if pooled.spec.weights == "equal" else "by students"
     with styled():
         figure, bottom, top = frame(
             finding.title,
             subtitle,
-            f"{caption.source}. {caption.years}; {_weighted(pooled)}.",
+            f"{caption.source}. {caption.years}; {unit_nouns()} weighted {weighted}.",
             ROW * (len(names) + 1.4) + 0.55,
             width=width,
         )
@@ -68,10 +69,6 @@ def forest(pooled: PooledAnswer, width: float = WIDE) -> Exhibit:
         effect_axis(picture, *_ends(rows, together), most=4 if width <= NARROW else 5)
         _labels(picture, rows, together, figures=width > NARROW)
     return Exhibit(figure, finding.title, finding.alt, caption, _table(rows, together))
-
-
-def _weighted(pooled: PooledAnswer) -> str:
-    return f"{unit_nouns()} weighted {'equally' if pooled.spec.weights == 'equal' else 'by students'}"
 
 
 def _together(pooled: PooledAnswer) -> pd.DataFrame:

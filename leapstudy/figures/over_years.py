@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKDOWN
 
-from leapstudy.data.names import counted_units, study_names, unit_noun
+from leapstudy.data.names import counted_units, program_name, unit_noun
 from leapstudy.did.eventstudy import EventStudy
 from leapstudy.figures.common import MANY, context_lines
 from leapstudy.figures.exhibit import Caption, Exhibit, at_both_widths
@@ -146,7 +146,7 @@ def _levels(axes: Axes, answer: OverYears, labels: tuple[str, str, str], room: f
     axes.text(
         _place(answer.start) - 0.6,
         highest * 0.99,
-        f"{study_names().program} begins,\n{answer.start}",
+        f"{program_name()} begins,\n{answer.start}",
         ha="right",
         va="top",
         size=TEXT,

@@ -13,8 +13,8 @@ from leapstudy.data.names import (
     counted_units,
     outcome_unit,
     outcome_words,
+    program_name,
     short,
-    study_names,
     unit_noun,
     year_words,
 )
@@ -58,7 +58,8 @@ def rebound(study: Study[Any], width: float = WIDE) -> Exhibit:
         return not_drawn(answer, finding.title, finding.detail, width)
     narrow, rows = width <= NARROW, beyond(regression)
     first, fell, rose = map(year_words, regression.years)
-    flags = _flags(study)
+    broken = [] if study.years is None else study.years.unflagged["units"]
+    flags = set(", ".join(broken).split(", "))
     outcome, unit = outcome_words(answer.main.outcome), outcome_unit(answer.main.outcome, "long")
     caption = caption_of(answer, f"Change of {outcome} from year to year", f"{first} to {rose}")
     tall = ROW * (len(rows) + 1.5) + 0.55
@@ -110,11 +111,6 @@ def _furthest(rows: pd.DataFrame, either_way: int) -> pd.DataFrame:
     return rows if len(rows) <= 2 * either_way else pd.concat([rows.head(either_way), rows.tail(either_way)])
 
 
-def _flags(study: Study[Any]) -> set[str]:
-    """Return the codes of districts whose figures of the year look broken."""
-    return set() if study.years is None else set(", ".join(study.years.unflagged["units"]).split(", "))
-
-
 def _average(regression: Rebound) -> str:
     if len(regression.treated) > 1:
         return f"Average of {len(regression.treated)}"
@@ -163,14 +159,10 @@ def _key(axes: Axes, regression: Rebound) -> None:
     own = (
         fitted(short(regression.treated["district"].iloc[0]), SMALL, LONGEST, "bold")
         if len(regression.treated) == 1
-        else _program(regression)
+        else f"{len(regression.treated)} {program_name()}"
     )
     axes.text(0.02, 0.09, own, transform=axes.transAxes, color=OWN, weight="bold", size=SMALL)
     axes.text(0.02, 0.02, f"{regression.n:,} without", transform=axes.transAxes, color=COMPARISON, size=SMALL)
-
-
-def _program(regression: Rebound) -> str:
-    return f"{len(regression.treated)} {study_names().program}"
 
 
 def _label(axes: Axes, row: "pd.Series[Any]", others: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from leapstudy.figures.palette import BAND, COMPARISON, CONTEXT, INK, NARROW, OW
 from leapstudy.figures.students_common import end_labels, refused_exhibit, student_exhibit, student_frame
 from leapstudy.students.disclosure import in_time
 from leapstudy.students.referral_rule import WORDS
-from leapstudy.study.student_paths import NEVER_VISITED, months_named
+from leapstudy.study.student_designs import NEVER_VISITED, months_named
 from leapstudy.study.students import StudentStudy
 from leapstudy.words import findings_students as words
 

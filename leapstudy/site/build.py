@@ -18,7 +18,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.files import sha256_file, write_text_atomic
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.core.table import table_html
-from leapstudy.data.names import short, study_names
+from leapstudy.data.names import program_name, short, unit_nouns
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.index import (
     OF_STUDENTS,
@@ -134,57 +134,25 @@ class Build:
             self._write_result(entry, entry.result, pages)
 
     def _write_failed(self, entry: Entry, run: Mapping[str, Any]) -> None:
-        from leapstudy.site.build import failed_html
-
         error = error_of(run)
-        path = self.out / entry.slug / NOTEBOOK
-        self.stamps.write(
-            path,
-            [entry.status, error],
-            lambda: failed_html(short(entry.title), entry.status, error, self.common, self.day),
-        )
+        make = partial(failed_html, short(entry.title), entry.status, error, self.common, self.day)
+        self.stamps.write(self.out / entry.slug / NOTEBOOK, [entry.status, error], make)
 
     def _write_notebook(self, entry: Entry, notebook: Path, pages: Mapping[str, bool]) -> None:
-        around = self._around(entry, NOTEBOOK)
-
-        def make() -> str:
-            """Return the page of the notebook."""
-            from leapstudy.site.build import notebook_html  # plotting is imported only where a page is made
-
-            return notebook_html(
-                notebook,
-                short(entry.title),
-                entry.result or self.common,
-                self.out / FIGURES,
-                self.day,
-                self.addresses,
-                around,
-                pages,
-            )
-
-        parts = [sha256_file(notebook), around, pages, self.addresses, (entry.result or self.common or {}).get("made")]
-        self.stamps.write(self.out / entry.slug / NOTEBOOK, parts, make)
+        around, result = self._around(entry, NOTEBOOK), entry.result or self.common
+        what = (notebook, short(entry.title), result, self.out / FIGURES, self.day, self.addresses, around, pages)
+        parts = [sha256_file(notebook), around, pages, self.addresses, (result or {}).get("made")]
+        self.stamps.write(self.out / entry.slug / NOTEBOOK, parts, partial(notebook_html, *what))
 
     def _write_result(self, entry: Entry, result: Mapping[str, Any], pages: Mapping[str, bool]) -> None:
         folder = self.out / entry.slug
-        digest = sha256_file(folder / "result.json")
-
-        def appendix() -> str:
-            """Return the technical appendix."""
-            from leapstudy.site.build import appendix_html
-
-            return appendix_html(result, self.day, self._around(entry, APPENDIX), pages)
-
-        def plain(lang: str) -> str:
-            """Return the plain page in one language."""
-            from leapstudy.site.build import plain_html
-
-            return plain_html(result, lang, self.out / FIGURES, self.day, self._around(entry, PLAIN[lang]), pages)
-
+        makers = {name: partial(plain_html, result, lang) for lang, name in PLAIN.items()}
         if APPENDIX in entry.pages:
-            self.stamps.write(folder / APPENDIX, [digest, self._around(entry, APPENDIX), pages], appendix)
-        for lang, name in PLAIN.items():
-            self.stamps.write(folder / name, [digest, self._around(entry, name), pages], partial(plain, lang))
+            makers[APPENDIX] = partial(appendix_html, result)
+        for name, make in makers.items():
+            around = self._around(entry, name)
+            parts = [sha256_file(folder / "result.json"), around, pages]
+            self.stamps.write(folder / name, parts, partial(make, self.day, around, pages))
 
     def _around(self, entry: Entry, page: str) -> dict[str, Any]:
         before, after = self.neighbors.get(entry.slug, (None, None))
@@ -242,12 +210,7 @@ def chart_html(reading: Reading, lang: str) -> Markup:
 
 
 def plain_html(
-    result: Mapping[str, Any],
-    lang: str,
-    figures: Path,
-    date: str,
-    context: Mapping[str, Any],
-    there: Mapping[str, bool],
+    result: Mapping[str, Any], lang: str, date: str, context: Mapping[str, Any], there: Mapping[str, bool]
 ) -> str:
     """Return the plain page of a result, in words alone where it has no answer; `context` holds the neighbors."""
     reading = read_result(result) if has_answer(result) else None
@@ -281,7 +244,7 @@ def appendix_html(result: Mapping[str, Any], date: str, context: Mapping[str, An
     )
 
 
-def report_html(result: Mapping[str, Any], figures: Path, date: str) -> str:
+def report_html(result: Mapping[str, Any], date: str) -> str:
     """Return plain page and appendix as one document, to be printed."""
     reading = read_result(result)
     return render(
@@ -345,6 +308,4 @@ def place(reading: Reading) -> str:
     """Return what a result is about: one unit, or all together."""
     if reading.track == "students":
         return place_words(reading, catalog("en"))
-    names = study_names()
-    everybody = f"all {names.program} {names.state.unit.noun['en'][1]}"
-    return everybody if reading.code == "ALL" else short(reading.name)
+    return f"all {program_name()} {unit_nouns()}" if reading.code == "ALL" else short(reading.name)

@@ -29,7 +29,7 @@ from leapstudy.figures.exhibit import Exhibit
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.build import appendix_html, plain_html, rebuild_site, report_html
 from leapstudy.site.render import APPENDIX, DOCUMENTS, PLAIN, footer, write_assets
-from leapstudy.site.stamps import FIGURES, note_documents
+from leapstudy.site.stamps import note_documents
 from leapstudy.study.result import load_result
 from leapstudy.words.appendix import checklist
 from leapstudy.words.plain_page import catalog, plain_page
@@ -175,7 +175,7 @@ def _state_and_hash(manifest: Path) -> tuple[str, str]:
 def _write_html(folder: Path, result: dict[str, Any], out: Path, day: str) -> list[Path]:
     page_names = {name: (folder / name).is_file() for name in (*DOCUMENTS, "notebook.html")}
     page_names |= dict.fromkeys((*PLAIN.values(), APPENDIX), True)
-    pages = {name: plain_html(result, lang, out / FIGURES, day, {}, page_names) for lang, name in PLAIN.items()}
+    pages = {name: plain_html(result, lang, day, {}, page_names) for lang, name in PLAIN.items()}
     pages[APPENDIX] = appendix_html(result, day, {}, page_names)
     for name, text in pages.items():
         write_text_atomic(folder / name, text)
@@ -187,7 +187,7 @@ def _write_pdf(folder: Path, result: dict[str, Any], out: Path, day: str, browse
     write_assets(out)
     page = folder / ".print.html"  # beside the other pages, so that its relative addresses hold
     try:
-        write_text_atomic(page, report_html(result, out / FIGURES, day))
+        write_text_atomic(page, report_html(result, day))
         with scratch_folder() as scratch:
             target = scratch / PDF
             _print(browser, page, target, scratch)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from leapstudy.core.names import ALL_SLUG, STUDENT_SLUG
 from leapstudy.core.phrases import between, capital, counted, number, points
-from leapstudy.data.names import outcome_unit, outcome_words, short, study_names
+from leapstudy.data.names import outcome_unit, outcome_words, program_name, short, study_names
 from leapstudy.evidence.verdict import UNCLAIMED
 from leapstudy.site.render import APPENDIX, NOTEBOOK, PLAIN, footer, link, render
 from leapstudy.study.result import load_result
@@ -82,7 +82,7 @@ def _title(reading: Reading | None) -> str:
     names = study_names()
     outcome = reading.outcome if reading and reading.track == "public" else names.state.usual("outcomes")
     words = outcome_words(outcome) if names.other(outcome) or names.falls(outcome) else "attendance"
-    return f"Did {names.program} {'lower' if names.falls(outcome) else 'raise'} {words}?"
+    return f"Did {program_name()} {'lower' if names.falls(outcome) else 'raise'} {words}?"
 
 
 def _lead(pooled: Entry | None, tracks: Set[str]) -> list[str]:

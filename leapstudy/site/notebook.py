@@ -130,7 +130,8 @@ def notebook_body(path: Path, figures: Path, up: str, links: Mapping[str, str], 
     regions = _number_tables(tree, exhibits)
     body = tree.body
     text = _without_blank_lines(body.decode_contents()) if body else ""
-    return _with_exhibits(text, [_as_file(exhibit, figures, up) for exhibit in regions])
+    waiting = (_as_file(exhibit, figures, up) for exhibit in regions)
+    return re.sub(PLACE, lambda _: next(waiting), text)
 
 
 def _name_place(tree: BeautifulSoup, place: str) -> None:
@@ -300,11 +301,6 @@ def _with_region(exhibit: str, name: str) -> str:
     details = SUMMARY.sub(f"<summary>{name}</summary>", exhibit)
     region = f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table'
     return details.replace("<table", region).replace("</table>", "</table></div>")
-
-
-def _with_exhibits(text: str, exhibits: Sequence[str]) -> str:
-    waiting = iter(exhibits)
-    return re.sub(PLACE, lambda _: next(waiting), text)
 
 
 def _mend_headers(table: Tag) -> None:

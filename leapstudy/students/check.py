@@ -163,13 +163,14 @@ MOST_CODES = 20_000
 
 
 def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
-    """Return the limits for a panel: the study's districts where the files know any, else the files' own codes.
+    """Return the limits for a panel: the study's districts and those named where the files know any of the study's,
+    else the files' own codes.
 
     A file of which half of the codes are the study's without their leading zeros is the study's own, and has lost them.
     """
     code_table = table.filter(table.district_code.notnull()).select("district_code").distinct()
     if districts and _of_study(code_table, districts):
-        return Limits(known_districts=tuple(districts), supports=how.supports)
+        return Limits(known_districts=(*districts, *how.district_names), supports=how.supports)
     codes = sealed("listing the districts", code_table.limit(MOST_CODES).to_pyarrow)["district_code"].to_pylist()
     students = sealed("counting the students", table.student.nunique().to_pyarrow).as_py()
     too_many = len(codes) == MOST_CODES

@@ -100,6 +100,8 @@ class Reading:
         Where instants in UTC are meant, as ``America/New_York``.
     exit_date
         Which day the exit of an enrollment is: its last one, or the one after it.
+    district_names
+        Code -> name of districts that the study's table does not know.
     """
 
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class Reading:
     supports: tuple[str, ...] = SUPPORTS
     time_zone: str = ""
     exit_date: ExitDate = "last day"
+    district_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def require_columns(table: FileTable, present: Iterable[str], what: str, names: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ from typing import Literal
 
 import ibis
 import numpy as np
-import pyarrow as pa
 from ibis.expr.types import NumericScalar, StringValue, Table
 
 from leapstudy.core.errors import BadInput, bad_value
@@ -241,7 +240,10 @@ def past(data: StudentData, rule: Rule, of: Sequence[str], after: int, strata: S
         _check_month(data, month)
     rows = sealed("counting days around a decision", _days(data, rule, of, after, strata).to_pyarrow)
     months_of = np.array([f"{month:%Y-%m}" for month in rows["month"].to_pylist()])
-    enrolled, missed = (_matrix(rows, letter, after + 1) for letter in "em")
+    enrolled, missed = (
+        np.stack([np.asarray(rows[f"{letter}{k}"].to_numpy(), dtype=float) for k in range(after + 1)], axis=1)
+        for letter in "em"
+    )
     strata_of = np.array(rows["stratum"].to_pylist(), dtype=str)
     months_empty = sorted(set(of) - set(months_of.tolist()))
     if months_empty:
@@ -267,7 +269,3 @@ def _days(data: StudentData, rule: Rule, of: Sequence[str], after: int, strata: 
         }
     # in an order that depends on no thread
     return rows.group_by("month", "student", "stratum").agg(**sums).order_by("month", "student").drop("student")
-
-
-def _matrix(rows: pa.Table, letter: str, periods: int) -> np.ndarray:
-    return np.stack([np.asarray(rows[f"{letter}{k}"].to_numpy(), dtype=float) for k in range(periods)], axis=1)

@@ -254,13 +254,7 @@ def _first_rows(text: str) -> tuple[str, list[str], list[list[str]]]:
 
 
 def _header(names: Sequence[str], file: str) -> tuple[str, ...]:
-    """Return a text file's column names from its first row, and nothing else.
-
-    Raises
-    ------
-    BadInput
-        If the first row is no header; no cell is shown.
-    """
+    """Return a text file's column names from its first row, which `BadInput` never shows where it is no header."""
     if not _is_header(names):
         raise BadInput(
             f"The first line of {file} does not look like a header: {len(names)} columns, of which "
@@ -294,13 +288,7 @@ def looks_like_name(text: str) -> bool:
 
 
 def _start(path: Path) -> str:
-    """Return the beginning of a text file.
-
-    Raises
-    ------
-    BadInput
-        If the file cannot be opened or is empty, or its first line that is not blank is not UTF-8.
-    """
+    """Return the beginning of a text file; `BadInput` where it is empty or its first line is not UTF-8."""
     try:
         with _opened(path) as file:
             start = file.read(FIRST_BYTES)

@@ -21,6 +21,7 @@ from leapstudy.students.settings import Level, StudentSettings
 
 COLUMNS = ("unit", "stratum", "phase")
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+NEXT = f"Give its first month under `starts:` in `rollout:`; who is compared has the phase {WAITING!r}."
 _HOMES = {"school": "school_code", "district": "district_code"}
 
 
@@ -85,20 +86,23 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
         raise BadInput(f"{path.name} lacks the columns {missing}; the list of a draw has {', '.join(COLUMNS)}.")
     units = table[list(COLUMNS)]
     starts = dict(starts) or {phase: phase for phase in units["phase"].unique() if MONTH.fullmatch(phase)}
-    _check(units, path.name, starts)
+    _check(units, path.name, starts, level)
     if level == "student" and not units["unit"].str.fullmatch(PATTERN).all():
         key = load_key()
         units = units.assign(unit=[pseudonym(raw, key) for raw in units["unit"]])
     return Lottery(level, units, dict(sorted(starts.items(), key=lambda item: item[1])))  # type: ignore[arg-type]
 
 
-def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str]) -> None:
+def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str], level: str) -> None:
     duplicates = int(units["unit"].duplicated().sum())
     if duplicates:
         raise BadInput(f"{name} has {duplicates} units more than once. A unit is drawn once; write the list again.")
-    for phase in units["phase"].unique():
-        if phase != WAITING and phase not in starts:
-            raise bad_value("phase of the draw", phase, starts, "Give its first month under `starts:` in `rollout:`.")
+    legal = (*starts, WAITING)
+    odd = units.loc[~units["phase"].isin(legal), "phase"]
+    if len(odd) and level == "student":  # a column that slipped would show one of them
+        raise BadInput(f"The phase of {len(odd):,} lines of {name} is none of {', '.join(legal)}. {NEXT}")
+    if len(odd):
+        raise bad_value("phase of the draw", odd.iloc[0], legal, NEXT)
     for phase, month in starts.items():
         if not MONTH.fullmatch(month):
             raise BadInput(f"The start of phase {phase!r} is {month!r}; write year and month as YYYY-MM.")

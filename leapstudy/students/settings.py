@@ -132,7 +132,7 @@ class StudentSettings(Part):
     def reading(self) -> Reading:
         """How the files are to be read."""
         constants = {"district_code": self.district} if self.district else {}
-        names = ("columns", "values", "categories", "supports", "time_zone", "exit_date")
+        names = ("columns", "values", "categories", "supports", "time_zone", "exit_date", "district_names")
         return Reading(constants=constants, **{name: getattr(self, name) for name in names})
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.errors import BadInput, attempt, bad_value
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, ALL_SLUG
 from leapstudy.core.parameter_file import read_choices, read_mapping
@@ -193,7 +193,9 @@ def known_prior(data: StudyData, facts: Facts) -> Prior | None:
 def _study(
     data: StudyData, facts: Facts, district: District, answer: AnswerT, plan: dict[str, Any], robust: bool = True
 ) -> "Study[AnswerT]":
-    params, years = params_of(answer.spec), _over_years(data, answer.spec, district, robust)
+    params, place = params_of(answer.spec), (district.code, short(district.name))
+    # none where the study declares no such outcome, or this cannot be asked of it
+    years, _ = attempt(over_years, data, answer.spec, *place, robust=robust)
     codes = list(data.starts) if district.code == ALL_DISTRICTS else [district.code]
     return Study(
         copied(data),
@@ -213,11 +215,3 @@ def _study(
         screen_of(data, answer.spec, district.code, years),
         lots_told(data.state, data.starts) if answer.main.p_method == LOTTERY else None,
     )
-
-
-def _over_years(data: StudyData, spec: Spec, district: District, robust: bool) -> OverYears | None:
-    """Return the outcome over many years; None where the study declares none, or this cannot be asked of it."""
-    try:
-        return over_years(data, spec, district.code, short(district.name), robust=robust)
-    except BadInput:
-        return None

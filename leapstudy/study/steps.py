@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import attempt
 from leapstudy.core.phrases import counted
 from leapstudy.data import StudyData
 from leapstudy.data.steps import WAITS, Step, Workspace
@@ -39,23 +39,16 @@ def later_steps(space: Workspace, data: StudyData | None, headline: Mapping[str,
 def _groups(space: Workspace, data: StudyData) -> Step:
     sizes, faults = [], []
     for name in data.state.groups:
-        try:
-            n = len(comparison_codes(data, name))
-        except BadInput as error:
-            faults.append(f"{name}: {error}")
+        codes, fault = attempt(comparison_codes, data, name)
+        if codes is None:
+            faults.append(f"{name}: {fault}")
             continue
+        n = len(codes)
         if n < FEWEST:
             faults.append(f"{name}: {counted(n, 'unit')} in its rule; at least {FEWEST} are needed. Widen `where`.")
         floor = f" (p of one unit alone at least {1 / (n + 1):.2f})" if n < SIGNIFICANT else ""
         sizes.append(f"{name} {n}{floor}")
     return Step("groups", ", ".join(sizes), (*space.by_step["groups"], *faults))
-
-
-def _size(data: StudyData, group: str) -> int:
-    try:
-        return len(comparison_codes(data, group))
-    except BadInput:
-        return 0
 
 
 LATE = " Or say `hidden: leave out` under `unit:`: who starts so late is left out until figures reach it, and named."
@@ -75,7 +68,8 @@ class Formed:
 
 def tried(data: StudyData) -> list[Formed]:
     """Return every contrast of every outcome, edition and start, formed or not."""
-    group = next((name for name in data.state.groups if _size(data, name) >= FEWEST), data.state.usual("groups"))
+    sizes = {name: len(attempt(comparison_codes, data, name)[0] or ()) for name in data.state.groups}
+    group = next((name for name, size in sizes.items() if size >= FEWEST), data.state.usual("groups"))
     pairs = [(outcome, edition) for outcome in data.state.outcomes for edition in data.state.editions]
     return [
         _formed(data, Spec(comparison=group, contrast=contrast, edition=edition, outcome=outcome), start)
@@ -88,11 +82,8 @@ def tried(data: StudyData) -> list[Formed]:
 def _formed(data: StudyData, spec: Spec, start: str) -> Formed:
     codes = [code for code, year in data.starts.items() if year == start]
     names = (spec.contrast, spec.outcome, spec.edition, start)
-    try:
-        sample = build_sample(data, spec, codes)
-    except BadInput as error:
-        return Formed(*names, "", str(error))
-    return Formed(*names, f"{len(sample.treated)} against {len(sample.comparison)}", "")
+    sample, why = attempt(build_sample, data, spec, codes)
+    return Formed(*names, f"{len(sample.treated)} against {len(sample.comparison)}" if sample else "", why)
 
 
 def _sizes(contrast: str, own: Sequence[Formed]) -> list[str]:

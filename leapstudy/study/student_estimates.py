@@ -1,13 +1,13 @@
 """The whole state measured once: every query of the student track, and each district's answer out of the sums."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS as ALL
 from leapstudy.did.adjusted import AdjustedEffect
@@ -25,12 +25,11 @@ from leapstudy.did.staggered.effects import Context
 from leapstudy.students.disclosure import GRADE_BANDS, MIN_GROUP, VISIT_COUNTS
 from leapstudy.students.eligible import months
 from leapstudy.students.handle import StudentData
-from leapstudy.students.lookback import at_risk_shares
+from leapstudy.students.lookback import at_risk_shares, control_program, placebo_program
 from leapstudy.students.lottery import lottery_of
 from leapstudy.students.lottery_outcomes import lottery_outcomes
 from leapstudy.students.moments.pivot import moments_of
 from leapstudy.students.moments.record import NEVER, Moments
-from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.referral_rule import ReferralRule, as_shown, find_rules
 from leapstudy.students.risk_changes import (
     RiskChanges,
@@ -62,8 +61,12 @@ from leapstudy.study.student_designs import (
     design_answers,
     enough_students,
     estimate_table,
+    headline_bounds,
+    headline_row,
     plain_designs,
     pre_trend,
+    raw_paths,
+    rebound,
     refusal_words,
 )
 from leapstudy.study.student_lottery import lottery_answer
@@ -75,7 +78,6 @@ from leapstudy.study.student_outcomes import (
     outcome_estimates,
     primary_answer,
 )
-from leapstudy.study.student_paths import headline_bounds, headline_row, raw_paths, rebound
 from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_small_districts
 from leapstudy.study.student_results import RECOMMENDED, DesignName, LotteryAnswer, PrimaryAnswer, StudentAnswer
 
@@ -139,10 +141,8 @@ def measure(data: StudentData, settings: StudentSettings) -> Measured:
     if not (data.size.visited or settings.draw):
         raise BadInput("No student of these files was visited, so there is no effect to estimate.")
     rules = find_rules(shares)
-    try:
-        placebo = _side(placebo_program(data, rules, settings.seed), rules, settings, {})
-    except BadInput:
-        placebo = None
+    program, _ = attempt(placebo_program, data, rules, settings.seed)
+    placebo = attempt(_side, program, rules, settings, {})[0] if program is not None else None
     primary = primary_outcome()
     period = f"{data.size.first_month} to {data.size.last_month}"
     visited = _side(data, rules, settings, SPLITS)
@@ -186,9 +186,9 @@ def _lottery(data: StudentData, settings: StudentSettings, primary: str) -> Lott
 
 
 def _control(data: StudentData, rules: tuple[ReferralRule, ...], settings: StudentSettings) -> dict[Key, Found]:
-    try:
-        changes = risk_changes(control_program(data), rules)
-    except BadInput:
+    program, _ = attempt(control_program, data)
+    changes = attempt(risk_changes, program, rules)[0] if program is not None else None
+    if changes is None:
         return {}
     return at_risk_by_district(changes, {"": ("",)}, settings.min_comparison)
 
@@ -233,17 +233,19 @@ def at_risk_by_district(
         some, none = _first_pass(strata_of(sums[split]), own, parts, fewest)
         at_risk_of, answers = at_risk_of | some, answers | none
         if some:
-            groups = [(_group(key), one, _of(own, key)) for key, one in some.items()]
-            terms[split] = pd.concat([coefficients(grp, one) for grp, one, _ in groups], ignore_index=True)
-            shares[split] = pd.concat([share_terms(*group) for group in groups], ignore_index=True)
+            groups, of_key = {_group(key): one for key, one in some.items()}, _by_key(own)
+            terms[split] = pd.concat([coefficients(*group) for group in groups.items()], ignore_index=True)
+            shares[split] = pd.concat(
+                [share_terms(_group(key), one, of_key[key]) for key, one in some.items()], ignore_index=True
+            )
     if not at_risk_of:
         return answers
     products, comparison = influence_products(changes, terms, shares, HEADLINE)
-    every = pd.concat(sizes.values(), ignore_index=True)
+    of_key = _by_key(pd.concat(sizes.values(), ignore_index=True))
+    squares, others = (_by_group(table, at_risk_of) for table in (products, comparison))
     for key, one in at_risk_of.items():
-        squares, others = (table[table["grp"] == _group(key)] for table in (products, comparison))
-        met = int(_of(every, key)["students"].sum()) if visited is None or key[1] else visited[key[0]]
-        effects = at_risk_effects(one, squares, others, fewest, met)
+        met = int(of_key[key]["students"].sum()) if visited is None or key[1] else visited[key[0]]
+        effects = at_risk_effects(one, squares[key], others[key], fewest, met)
         answers[key] = enough_students(effects, refusal_words(one.refused))
     return answers
 
@@ -254,16 +256,19 @@ def _first_pass(
     """Return the estimates by district and part, and apart those refused, with the reason."""
     estimates: dict[Key, AtRisk] = {}
     refusals: dict[Key, Found] = {}
+    of_key = _by_key(sizes)
     for part in parts:
         whole = strata[strata["part"] == part]
         months = months_with_enough(whole, fewest)
+        own, together = (_by_key(strata_to_show(whole, months, column)) for column in ("own", "together"))
         for code in [*sorted(sizes["district_code"].unique()), ALL]:
-            own = _of(whole, (code, part))
-            publishable = strata_to_show(own, months, "together" if code == ALL else "own")
+            key, shown = (code, part), together if code == ALL else own
+            rows = shown.get(key, whole.iloc[:0])
             try:
-                estimates[code, part] = at_risk(publishable, _of(sizes, (code, part)), fewest)
+                estimates[key] = at_risk(rows, of_key.get(key, sizes.iloc[:0]), fewest)
             except BadInput as error:
-                refusals[code, part] = Found(None, (str(error) if len(own) == len(publishable) else FEW,))
+                all_rows = len(whole) if code == ALL else int((whole["district_code"] == code).sum())
+                refusals[key] = Found(None, (str(error) if len(rows) == all_rows else FEW,))
     return estimates, refusals
 
 
@@ -271,8 +276,15 @@ def _group(key: Key) -> str:
     return "/".join(key)
 
 
-def _of(frame: pd.DataFrame, key: Key) -> pd.DataFrame:
-    return frame[(frame["part"] == key[1]) & ((frame["district_code"] == key[0]) | (key[0] == ALL))]
+def _by_group(rows: pd.DataFrame, keys: Iterable[Key]) -> dict[Key, pd.DataFrame]:
+    some = dict(iter(rows.groupby("grp")))
+    return {key: some.get(_group(key), rows.iloc[:0]) for key in keys}
+
+
+def _by_key(rows: pd.DataFrame) -> dict[Key, pd.DataFrame]:
+    """Return the rows of each district and part, and of each part in all districts."""
+    own = {(str(code), str(part)): some for (code, part), some in rows.groupby(["district_code", "part"])}
+    return own | {(ALL, str(part)): some for part, some in rows.groupby("part")}
 
 
 def student_answer(measured: Measured, code: str, district: str, settings: StudentSettings) -> StudentAnswer:

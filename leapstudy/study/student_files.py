@@ -25,8 +25,14 @@ from leapstudy.study.result import jsonable
 from leapstudy.study.rollout.choices import promised
 from leapstudy.study.rollout.records import draws
 from leapstudy.study.rollout.written_plan import kept_plan, primary_outcome
-from leapstudy.study.student_check import places_of, require_students_open, require_usable, set_aside
-from leapstudy.study.student_ledger import answer_of, remember
+from leapstudy.study.student_check import (
+    answer_of,
+    places_of,
+    remember,
+    require_students_open,
+    require_usable,
+    set_aside,
+)
 from leapstudy.study.student_publish import published
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from datetime import date
 
 import numpy as np
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.names import ALL_DISTRICTS, WAITING, Role
 from leapstudy.core.phrases import number, points, probability
@@ -18,9 +18,8 @@ from leapstudy.data.state import load_state
 from leapstudy.did.effect import finite
 from leapstudy.did.lottery.rollout import Rollout, rollout
 from leapstudy.did.lottery.visited import ComplierEffect, complier_effect, lee_bounds
-from leapstudy.evidence.essa import EssaFacts, EssaGrade, essa_grade
+from leapstudy.evidence.standards import Attrition, EssaFacts, EssaGrade, attrition, essa_grade
 from leapstudy.evidence.verdict import Verdict, decide, rejects
-from leapstudy.evidence.wwc import Attrition, attrition
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.lottery_outcomes import TOP, LotteryOutcomes
 from leapstudy.study.student_publish import COUNT_UNIT, nearest
@@ -109,10 +108,19 @@ class _Estimates:
         """Return the rows of `estimates.csv`, without an effect of visits where the offer brought none."""
         visits = ((VISITED, self.visited), (DOSE, self.dose))
         return (
-            _row(blank, OFFER, "main", self.offer, seed),
-            _row(blank, OFFER, "placebo", self.before, seed),
+            _row(blank, "main", self.offer, seed),
+            _row(blank, "placebo", self.before, seed),
             _means(blank, self.offer),
-            *(_visited(blank, name, one) for name, one in visits if says_something(one)),
+            *(
+                blank.telling(
+                    (one.estimate, None, one.low, one.high),
+                    estimator=name,
+                    role="sensitivity",
+                    p_method="Anderson-Rubin",
+                )
+                for name, one in visits
+                if says_something(one)
+            ),
         )
 
     def card(self) -> tuple[tuple[str, str], ...]:
@@ -198,45 +206,16 @@ def _blank(outcomes: LotteryOutcomes, edition: str, sizes: dict[bool, int]) -> E
     )
 
 
-def _row(blank: Estimate, name: str, role: Role, estimate: Rollout, seed: int) -> Estimate:
-    return replace(
-        blank,
-        estimator=name,
-        role=role,
-        estimate_pp=estimate.estimate,
-        se_pp=estimate.se,
-        ci_low_pp=finite(estimate.redraw_low),
-        ci_high_pp=finite(estimate.redraw_high),
-        p_value=estimate.p_value,
-        p_floor=estimate.p_floor,
-        seed=seed,
-        p_method="redraws of the lottery",
-    )
+def _row(blank: Estimate, role: Role, estimate: Rollout, seed: int) -> Estimate:
+    interval = (estimate.estimate, estimate.se, finite(estimate.redraw_low), finite(estimate.redraw_high))
+    test = {"p_value": estimate.p_value, "p_floor": estimate.p_floor, "p_method": "redraws of the lottery"}
+    return blank.telling(interval, estimator=OFFER, role=role, seed=seed, **test)
 
 
 def _means(blank: Estimate, estimate: Rollout) -> Estimate:
     reach = estimate.unadjusted_se * (estimate.high - estimate.estimate) / estimate.se
-    return replace(
-        blank,
-        estimator=MEANS,
-        role="sensitivity",
-        estimate_pp=estimate.unadjusted,
-        se_pp=estimate.unadjusted_se,
-        ci_low_pp=estimate.unadjusted - reach,
-        ci_high_pp=estimate.unadjusted + reach,
-    )
-
-
-def _visited(blank: Estimate, name: str, effect: ComplierEffect) -> Estimate:
-    return replace(
-        blank,
-        estimator=name,
-        role="sensitivity",
-        estimate_pp=effect.estimate,
-        ci_low_pp=effect.low,
-        ci_high_pp=effect.high,
-        p_method="Anderson-Rubin",
-    )
+    ends = (estimate.unadjusted - reach, estimate.unadjusted + reach)
+    return blank.telling((estimate.unadjusted, estimate.unadjusted_se, *ends), estimator=MEANS, role="sensitivity")
 
 
 def _verdict(effect: Rollout, before: Rollout, *, lower_is_better: bool) -> Verdict:
@@ -275,10 +254,9 @@ def _test_words(effect: Rollout) -> str:
 
 def _attrition(offered: np.ndarray, complete: np.ndarray) -> tuple[Attrition | None, str]:
     on, off = ((int(side.sum()), int((side & complete).sum())) for side in (offered, ~offered))
-    try:
-        lost = attrition(*on, *off)
-    except BadInput as error:
-        return None, str(error)
+    lost, why = attempt(attrition, *on, *off)
+    if lost is None:
+        return None, why
     verdict = "low" if lost.low else "high: the draw no longer protects against selection"
     return lost, (
         f"overall {lost.overall_pct:.1f}%, differential {lost.differential_pct:.1f} points, at most "
@@ -295,10 +273,9 @@ def _leavers(outcomes: LotteryOutcomes, offered: np.ndarray, seed: int) -> str:
     if np.isfinite(change).all():
         return "nobody left"
     at_start = np.isfinite(outcomes.outcome[:, 0])
-    try:
-        bounds = lee_bounds(change[at_start], offered[at_start], seed)
-    except BadInput as error:
-        return str(error)
+    bounds, why = attempt(lee_bounds, change[at_start], offered[at_start], seed)
+    if bounds is None:
+        return why
     return (
         f"{number(bounds.lower)} to {number(bounds.upper)} points in the last period for those who stay either way "
         f"(Lee bounds; 95% CI {number(bounds.low)} to {number(bounds.high)})"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from ibis.expr.types import Table
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.did.adjusted import AdjustedEffect, adjusted_effect
 from leapstudy.did.at_risk import HEADLINE
@@ -23,8 +23,8 @@ from leapstudy.did.permutation import holm
 from leapstudy.students.disclosure import MIN_GROUP
 from leapstudy.students.engine import sealed
 from leapstudy.students.handle import StudentData
+from leapstudy.students.lookback import control_program
 from leapstudy.students.outcomes import KINDS, open_outcomes, outcome_points
-from leapstudy.students.placebo import control_program
 from leapstudy.students.referral_rule import ReferralRule
 from leapstudy.students.risk_rows import WITHIN, RiskRows, RiskSets, risk_rows, risk_sets
 from leapstudy.students.settings import StudentSettings, input_files
@@ -97,26 +97,21 @@ def outcome_effects(data: StudentData, sets: RiskSets, settings: StudentSettings
         if isinstance(effects[primary], str) and not settings.draw:
             raise BadInput(f"The plan names {primary} as the primary outcome: {effects[primary]}")
         effects = {primary: effects.pop(primary), ATTENDANCE: effect_of_rows(risk_rows(sets, HEADLINE), FEW), **effects}
-    secondary = [(name, one.p_value) for name, one in effects.items() if not isinstance(one, str) and name != primary]
-    corrected = dict(zip((name for name, _ in secondary), holm([p for _, p in secondary]), strict=True))
-    rows = [_row(name, one, name == primary, corrected.get(name)) for name, one in effects.items()]
+    p_values = {name: np.nan if isinstance(one, str) else one.p_value for name, one in effects.items()}
+    secondary = [name for name, one in effects.items() if not isinstance(one, str) and name != primary]
+    corrected = p_values | dict(zip(secondary, holm([p_values[name] for name in secondary]).tolist(), strict=True))
+    units = {name: kind.unit for name, kind in KINDS.items()}
+    rows = [
+        (name, name == primary, units.get(name, "points"), *_cells(one, corrected[name]))
+        for name, one in effects.items()
+    ]
     return pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
 
 
-def _row(name: str, one: AdjustedEffect | str, primary: bool, p_holm: float | None) -> tuple[object, ...]:
-    head = (name, primary, KINDS[name].unit if name in KINDS else "points")
-    if isinstance(one, str):
-        return (*head, *[np.nan] * 6, 0, 0, one)
-    p_corrected = one.p_value if p_holm is None else float(p_holm)
-    numbers = (one.estimate, one.se, one.low, one.high, one.p_value, p_corrected)
-    return (*head, *numbers, one.n_treated, one.n_comparison, "")
-
-
 def _effect(sets: RiskSets, table: Table, name: str) -> AdjustedEffect | str:
-    try:
-        rows = risk_rows(sets, (1, WITHIN), outcome=outcome_points(table, name), take=KINDS[name].take)
-    except BadInput as error:
-        return str(error)
+    rows, refusal = attempt(risk_rows, sets, (1, WITHIN), outcome=outcome_points(table, name), take=KINDS[name].take)
+    if rows is None:
+        return refusal
     if KINDS[name].take == "last" and (rows.change[rows.picked & np.isfinite(rows.change)] != 0).sum() < FEWEST_LEFT:
         return TOO_RARE
     return effect_of_rows(rows, FEW)
@@ -152,9 +147,9 @@ def control_effect(
     path = input_files(settings).get("outcomes")
     if primary == ATTENDANCE or path is None:
         return None
-    try:
-        sets = risk_sets(control_program(data), rules)
-    except BadInput:
+    program, _ = attempt(control_program, data)
+    sets = attempt(risk_sets, program, rules)[0] if program is not None else None
+    if sets is None:
         return None
     effect = _effect(sets, open_outcomes(data, path, settings.reading), primary)
     return None if isinstance(effect, str) else effect
@@ -168,18 +163,9 @@ def primary_answer(table: pd.DataFrame, control: AdjustedEffect | None, attendan
     main = replace(_estimate(attendance, next(rows.itertuples())), role="main")
     if control is None:
         return PrimaryAnswer(main, None)
-    zero = replace(
-        main,
-        role="placebo",
-        estimator=NOT_MET,
-        estimate_pp=control.estimate,
-        se_pp=control.se,
-        ci_low_pp=control.low,
-        ci_high_pp=control.high,
-        p_value=control.p_value,
-        n_treated=control.n_treated,
-        n_comparison=control.n_comparison,
-    )
+    sides = {"n_treated": control.n_treated, "n_comparison": control.n_comparison}
+    interval = (control.estimate, control.se, control.low, control.high)
+    zero = main.telling(interval, role="placebo", estimator=NOT_MET, p_value=control.p_value, **sides)
     return PrimaryAnswer(main, zero)
 
 
@@ -200,22 +186,15 @@ def checks(data: StudentData, sets: RiskSets, rules: Sequence[ReferralRule]) -> 
     pandas.DataFrame
         Index: estimator; columns `CHECK_COLUMNS`.
     """
-    visited = _attempt(lambda: risk_rows(sets, HEADLINE))
-    referral_rows = _attempt(lambda: risk_rows(risk_sets(data, rules, "referral"), HEADLINE))
+    visited, why_none = attempt(risk_rows, sets, HEADLINE)
+    referred, why_nobody = attempt(lambda: risk_rows(risk_sets(data, rules, "referral"), HEADLINE))
     effects = {
-        VISITED: _adjusted(visited),
-        UNEXPOSED: _adjusted(visited, beside_unexposed),
-        REFERRED: _adjusted(referral_rows),
+        VISITED: effect_of_rows(visited or why_none, FEW_LEFT),
+        UNEXPOSED: effect_of_rows(visited or why_none, FEW_LEFT, beside_unexposed),
+        REFERRED: effect_of_rows(referred or why_nobody, FEW_LEFT),
     }
-    rows = [_check_row(name, one) for name, one in effects.items()]
+    rows = [(LABELS[name], *_cells(one)) for name, one in effects.items()]
     return pd.DataFrame(rows, index=list(effects), columns=list(CHECK_COLUMNS))
-
-
-def _attempt(read: Callable[[], RiskRows]) -> RiskRows | str:
-    try:
-        return read()
-    except BadInput as error:
-        return str(error)
 
 
 def beside_unexposed(rows: RiskRows) -> np.ndarray:
@@ -231,44 +210,40 @@ def beside_unexposed(rows: RiskRows) -> np.ndarray:
     return unexposed | rows.picked & ~(rows.history[:, empty] != 0).any(axis=1)
 
 
-def _adjusted(rows: RiskRows | str, choose: Callable[[RiskRows], np.ndarray] | None = None) -> AdjustedEffect | str:
-    if isinstance(rows, str):
-        return rows
-    return effect_of_rows(rows, FEW_LEFT, choose)
-
-
 def effect_of_rows(
-    rows: RiskRows, few: str, choose: Callable[[RiskRows], np.ndarray] | None = None
+    rows: RiskRows | str, few: str, choose: Callable[[RiskRows], np.ndarray] | None = None
 ) -> AdjustedEffect | str:
     """Return the doubly robust effect of rows with a change, or why there is none.
 
     Parameters
     ----------
     rows
-        From `risk_rows`.
+        From `risk_rows`, or why there are none.
     few
         What is said where a side has fewer than `MIN_GROUP` students.
     choose
         Says which rows may be used; all of them by default.
     """
+    if isinstance(rows, str):
+        return rows
     rows_in = np.isfinite(rows.change) & (choose(rows) if choose else True)
     treated, n_comparison = (len(np.unique(rows.student[rows_in & side])) for side in (rows.picked, ~rows.picked))
     if min(treated, n_comparison) < MIN_GROUP:
         return few
     parts = (rows.change, rows.picked, rows.history, rows.school, rows.weight)
-    try:
-        effect = adjusted_effect(*(part[rows_in] for part in parts))
-    except BadInput as error:
-        return str(error)
+    effect, refusal = attempt(adjusted_effect, *(part[rows_in] for part in parts))
+    if effect is None:
+        return refusal
     # a comparison student has a row in each risk set, and is still one student
     return replace(effect, n_treated=treated, n_comparison=n_comparison)
 
 
-def _check_row(name: str, effect: AdjustedEffect | str) -> tuple[object, ...]:
+def _cells(effect: AdjustedEffect | str, *corrected: float) -> tuple[object, ...]:
+    """Return an effect as cells from the estimate on, a corrected p-value behind its own; or why there is none."""
     if isinstance(effect, str):
-        return (LABELS[name], *[np.nan] * 5, 0, 0, effect)
-    numbers = (effect.estimate, effect.se, effect.low, effect.high, effect.p_value)
-    return (LABELS[name], *numbers, effect.n_treated, effect.n_comparison, "")
+        return (*[np.nan] * (5 + len(corrected)), 0, 0, effect)
+    numbers = (effect.estimate, effect.se, effect.low, effect.high, effect.p_value, *corrected)
+    return (*numbers, effect.n_treated, effect.n_comparison, "")
 
 
 def check_rows(table: pd.DataFrame, main: Estimate | None) -> tuple[Estimate, ...]:

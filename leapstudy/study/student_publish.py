@@ -4,7 +4,7 @@ Small groups are refused before they are averaged (`months_with_enough` and thos
 only afterwards can be computed from the average) or counted (`evidence.privacy`). What is left is rounded here: counts
 to five, effects and rates to a hundredth of a point. Differences between published figures then know a count only
 within several students, and no equation of published figures has a student's own change as its only solution. What two
-answers side by side would tell is held back by `student_ledger`.
+answers side by side would tell is held back by `student_check`.
 """
 
 from collections import Counter

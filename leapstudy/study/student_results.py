@@ -1,12 +1,12 @@
 """The student track's answer for one district or for all together: one frozen record, made of aggregates only."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.evidence.essa import EssaGrade
+from leapstudy.evidence.standards import EssaGrade
 from leapstudy.evidence.verdict import Verdict
 from leapstudy.students.referral_rule import ReferralRule
 
@@ -249,16 +249,6 @@ def beside(main: Estimate, row: Any, **own: Any) -> Estimate:
     own
         Further fields of `Estimate`.
     """
-    return replace(
-        main,
-        role="sensitivity",
-        estimate_pp=row.estimate_pp,
-        se_pp=row.se_pp,
-        ci_low_pp=row.low_pp,
-        ci_high_pp=row.high_pp,
-        n_treated=int(row.n_treated),
-        n_comparison=int(row.n_comparison),
-        p_floor=None,
-        seed=None,
-        **own,
-    )
+    sides = {"n_treated": int(row.n_treated), "n_comparison": int(row.n_comparison)}
+    interval = (row.estimate_pp, row.se_pp, row.low_pp, row.high_pp)
+    return main.telling(interval, role="sensitivity", p_floor=None, seed=None, **sides, **own)

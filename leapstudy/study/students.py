@@ -1,5 +1,6 @@
 """What notebook 20 calls: one district's answer out of the sums that were stored for the whole state."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from leapstudy.did.spread import mde_factor
 from leapstudy.evidence.verdict import Verdict, Window, beyond_control, decide
 from leapstudy.students.outcomes import KINDS
 from leapstudy.study.result import made, restored, save_result
-from leapstudy.study.student_paths import months_named
+from leapstudy.study.student_designs import months_named
 from leapstudy.study.student_results import PreTrend, PrimaryAnswer, StudentAnswer
 
 
@@ -249,17 +250,8 @@ def student_verdict(
     """
     if main is None:
         return None
-    windows = [
-        Window(name, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, row.p_value)
-        for name, row in (("Drawn by the rule before any visit", placebo), ("Referred and not met", control))
-        if row is not None
-    ]
-    trend = None if pre_trend is None else pre_trend.p_value
-    verdict = decide(
-        main.estimate_pp, main.ci_low_pp, main.ci_high_pp, main.p_value, windows=windows, pre_trend_p=trend
-    )
-    control_pp, control_se = (None, 0.0) if control is None else (control.estimate_pp, control.se_pp or 0.0)
-    return beyond_control(verdict, main.se_pp or 0.0, control_pp, control_se)
+    tests = {"Drawn by the rule before any visit": placebo, "Referred and not met": control}
+    return _decided(main, control, tests, {*tests}, pre_trend)
 
 
 def primary_verdict(
@@ -275,27 +267,37 @@ def primary_verdict(
         Of attendance: they do not refute the primary outcome, but where one rejects nothing is claimed.
     """
     main, own = primary.main, primary.control
+    tests = {
+        "Referred and not met": own,
+        "Attendance, drawn by the rule before any visit": placebo,
+        "Attendance, referred and not met": control,
+    }
+    lower = not KINDS[main.outcome].more_is_better
+    return _decided(main, own, tests, {"Referred and not met"}, pre_trend, pre_trend_fits=False, lower_is_better=lower)
+
+
+def _decided(
+    main: Estimate,
+    control: Estimate | None,
+    tests: Mapping[str, Estimate | None],
+    own: Set[str],
+    pre_trend: PreTrend | None,
+    *,
+    pre_trend_fits: bool = True,
+    lower_is_better: bool = False,
+) -> Verdict:
+    """Return the verdict on an effect beside tests where zero is expected, of which some are of its `own` outcome."""
     windows = [
-        Window(name, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, row.p_value, own=row is own)
-        for name, row in (
-            ("Referred and not met", own),
-            ("Attendance, drawn by the rule before any visit", placebo),
-            ("Attendance, referred and not met", control),
-        )
+        Window(name, row.estimate_pp, row.ci_low_pp, row.ci_high_pp, row.p_value, own=name in own)
+        for name, row in tests.items()
         if row is not None
     ]
-    verdict = decide(
-        main.estimate_pp,
-        main.ci_low_pp,
-        main.ci_high_pp,
-        main.p_value,
-        windows=windows,
-        pre_trend_p=None if pre_trend is None else pre_trend.p_value,
-        pre_trend_fits=False,
-        lower_is_better=not KINDS[main.outcome].more_is_better,
-    )
-    own_pp, own_se = (None, 0.0) if own is None else (own.estimate_pp, own.se_pp or 0.0)
-    return beyond_control(verdict, main.se_pp or 0.0, own_pp, own_se)
+    trend = None if pre_trend is None else pre_trend.p_value
+    figures = (main.estimate_pp, main.ci_low_pp, main.ci_high_pp, main.p_value)
+    fits, lower = pre_trend_fits, lower_is_better
+    verdict = decide(*figures, windows=windows, pre_trend_p=trend, pre_trend_fits=fits, lower_is_better=lower)
+    control_pp, control_se = (None, 0.0) if control is None else (control.estimate_pp, control.se_pp or 0.0)
+    return beyond_control(verdict, main.se_pp or 0.0, control_pp, control_se)
 
 
 def study_students(district: str) -> StudentStudy:

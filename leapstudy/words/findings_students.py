@@ -18,7 +18,7 @@ from leapstudy.evidence.verdict import SMALL_PP, UNCLAIMED, Verdict, direction, 
 from leapstudy.students.disclosure import MIN_GROUP, in_time, season
 from leapstudy.students.referral_rule import NO_REFERRAL, WORDS
 from leapstudy.study.result import jsonable
-from leapstudy.study.student_paths import NEVER_VISITED
+from leapstudy.study.student_designs import NEVER_VISITED
 from leapstudy.study.student_results import DESIGN_LABELS, DesignAnswer, LotteryAnswer, PrimaryAnswer
 from leapstudy.study.students import StudentStudy
 from leapstudy.words.findings_sensitivity import breakdown_words

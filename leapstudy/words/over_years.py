@@ -5,10 +5,16 @@ headline.
 import math
 
 from leapstudy.core.estimate import Estimate
-from leapstudy.data.names import comparison_short, comparison_words, outcome_words, study_names
-from leapstudy.did.long_outcome import SCALES
+from leapstudy.data.names import (
+    comparison_short,
+    comparison_words,
+    counted_units,
+    outcome_words,
+    program_name,
+    study_names,
+)
 from leapstudy.evidence.verdict import can_reject, excludes_zero, rejects
-from leapstudy.study.over_years import OverYears
+from leapstudy.study.over_years import SCALES, OverYears
 from leapstudy.words.sentences import Catalog, Finding
 
 CATALOG = Catalog("over_years")
@@ -16,16 +22,14 @@ CATALOG = Catalog("over_years")
 
 def side_words(answer: OverYears) -> str:
     """Return the treated side as a sentence names it: the district, or how many districts of the program."""
-    names = study_names()
-    return answer.name if answer.n_treated == 1 else names.units(answer.n_treated, names.program)
+    return answer.name if answer.n_treated == 1 else counted_units(answer.n_treated, program_name())
 
 
 def comparison_side(answer: OverYears) -> str:
     """Return the comparison side with its number: ``19 districts without the program``."""
-    names = study_names()
-    if answer.comparison in names.state.groups:
+    if answer.comparison in study_names().state.groups:
         return f"{answer.n_comparison} {comparison_words(answer.comparison)}"
-    return f"{names.units(answer.n_comparison)} {comparison_short(answer.comparison)}"
+    return f"{counted_units(answer.n_comparison)} {comparison_short(answer.comparison)}"
 
 
 def over_years(answer: OverYears) -> Finding:

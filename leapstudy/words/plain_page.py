@@ -11,7 +11,7 @@ from functools import cache
 from leapstudy.core.errors import bad_value
 from leapstudy.core.estimate import SCHOOL_DAYS
 from leapstudy.core.phrases import capital, number, points
-from leapstudy.data.names import short, study_names
+from leapstudy.data.names import comparison_words, short, study_names
 from leapstudy.data.state import Outcome
 from leapstudy.evidence.verdict import UNCLAIMED, Kind
 from leapstudy.words.reading import Reading, Span
@@ -61,12 +61,9 @@ class PlainPage:
     @property
     def text(self) -> str:
         """Everything that is read aloud, without the chart."""
-        parts = (text for item in self.sections if item.text for text in (_closed(item.heading), item.text))
+        told = [item for item in self.sections if item.text]
+        parts = (f"{item.heading}{'' if item.heading.endswith('?') else '.'} {item.text}" for item in told)
         return " ".join([self.title, *parts])
-
-
-def _closed(heading: str) -> str:
-    return heading if heading.endswith("?") else f"{heading}."
 
 
 def catalog(lang: str) -> dict[str, str]:
@@ -226,7 +223,7 @@ def group_words(reading: Reading, say: dict[str, str]) -> str:
     names = study_names()
     if reading.comparison in names.state.groups:
         return names.state.groups[reading.comparison].words.plain[say["lang"]]
-    names.comparison(reading.comparison)  # neither a group nor codes: an error, no silent fallback
+    comparison_words(reading.comparison)  # neither a group nor codes: an error, no silent fallback
     return say["group_custom"]
 
 

@@ -227,7 +227,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
         draw=_draw(result),
         planned=_outcome_of_plan(blocks, str(main["outcome"])),
         period=str(at(blocks, "period") or ""),
-        promise=_promise(blocks),
+        promise=(str(at(blocks, "lots", "question") or ""), str(at(blocks, "lots", "outcomes_from") or "")),
     )
 
 
@@ -291,11 +291,6 @@ def _draw(result: Mapping[str, Any]) -> Draw | None:
     rows = [row for row in result.get("estimates") or [] if row.get("estimator") == "lottery_visited"]
     visited = _span(rows[0]) if rows else None
     return Draw(lottery["promised"], lottery["outcomes_from"], lottery["on_record"], lottery["late"], visited)
-
-
-def _promise(blocks: Mapping[str, Any]) -> tuple[str, str]:
-    question, day = (str(at(blocks, "lots", name) or "") for name in ("question", "outcomes_from"))
-    return question, day
 
 
 def _outcome_of_plan(blocks: Mapping[str, Any], leading: str) -> str:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from leapstudy.data.names import outcome_unit, study_names
+from leapstudy.data.names import outcome_words as declared_words
 from leapstudy.study.rollout.scenarios import AVERAGE, Design, Scenario
 from leapstudy.words.sentences import Catalog, Finding
 
@@ -14,8 +15,7 @@ LARGEST = 100.0
 
 def outcome_words(name: str) -> str:
     """Return an outcome as people say it."""
-    names = study_names()
-    return names.outcome(name) if names.other(name) else name.replace("_", " ")
+    return declared_words(name) if study_names().other(name) else name.replace("_", " ")
 
 
 def can_be(item: Scenario) -> bool:

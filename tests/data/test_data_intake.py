@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from leapstudy.core.errors import BadInput
-from leapstudy.data.guess import Asked, guess_shape
-from leapstudy.data.intake import Recipe, Source, look
-from leapstudy.data.new_study import draft
+from leapstudy.data.intake import Recipe, Source, look, tidy
+from leapstudy.data.new_study import Asked, draft, guess_shape
 from leapstudy.data.schema import checked
 from leapstudy.data.sheets import (
     as_table,
@@ -25,7 +24,6 @@ from leapstudy.data.sheets import (
 )
 from leapstudy.data.state import State
 from leapstudy.data.tables import Code
-from leapstudy.data.tidy import tidy
 
 ANY = Asked()
 YEARS = ("2017-18", "2018-19", "2021-22")

@@ -15,7 +15,15 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.data import state as declared
 from leapstudy.data.districts import COLUMNS, read_register, starts_of
-from leapstudy.data.names import study_names
+from leapstudy.data.names import (
+    comparison_short,
+    comparison_words,
+    contrast_words,
+    counted_units,
+    outcome_words,
+    program_name,
+    study_names,
+)
 from leapstudy.data.state import Calendar, State, load_state, read_state
 from leapstudy.data.steps import look_at, steps
 
@@ -154,11 +162,11 @@ def test_words_come_from_the_state_and_an_unknown_name_is_an_error():
     names = study_names()
     assert names.state.unit.short("Capitol Region Education Council, student track") == "CREC, student track"
     assert names.state.unit.short("Hartford School District") == "Hartford"
-    assert names.contrast("2019-20+2020-21", "2021-22") == "both years before to 2021-22"
-    assert names.contrast("2019-20", "2020-21") == "placebo: 2019-20 to 2020-21"
-    assert names.comparison("0640011,0430011") == "2 districts chosen by hand"
-    assert names.units(15, names.program) == "15 LEAP districts"
-    for ask in (names.comparison, names.comparison_short, names.outcome):
+    assert contrast_words("2019-20+2020-21", "2021-22") == "both years before to 2021-22"
+    assert contrast_words("2019-20", "2020-21") == "placebo: 2019-20 to 2020-21"
+    assert comparison_words("0640011,0430011") == "2 districts chosen by hand"
+    assert counted_units(15, program_name()) == "15 LEAP districts"
+    for ask in (comparison_words, comparison_short, outcome_words):
         with pytest.raises(BadInput, match="Legal: "):
             ask("aliance")
 
@@ -170,11 +178,11 @@ def test_another_state_is_another_file(tmp_path, content, monkeypatch):
     (tmp_path / "params").mkdir()
     _read(tmp_path / "params", content)
     monkeypatch.setenv("LEAPSTUDY_ROOT", str(tmp_path))
-    assert study_names().comparison("alliance") == "schools nearby"
-    assert study_names().units(1) == "1 school"
+    assert comparison_words("alliance") == "schools nearby"
+    assert counted_units(1) == "1 school"
     content["groups"]["alliance"]["words"]["long"] = "schools far away"
     _read(tmp_path / "params", content)
-    assert study_names().comparison("alliance") == "schools far away"
+    assert comparison_words("alliance") == "schools far away"
 
 
 # Keys that tell a reader what a figure counts and which notebooks are one study's own;

@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 import leapstudy as ls
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.did.frames import robustness
+from leapstudy.did.frames import two_sides
 from leapstudy.did.frames.cohorts import _t, moments_of
 from leapstudy.did.frames.read import Columns, read_frame
 
@@ -352,7 +352,7 @@ def test_an_empty_text_is_no_start():
     ],
 )
 def test_bounds_of_a_frame_count_its_own_times_whatever_numbers_name_them(times, start, monkeypatch):
-    monkeypatch.setattr(robustness, "TIMES", (1.0,))  # the others take as long, and are asked elsewhere
+    monkeypatch.setattr(two_sides, "TIMES", (1.0,))  # the others take as long, and are asked elsewhere
     rng, units = np.random.default_rng(3), [f"u{place}" for place in range(30)]
     frame = pd.DataFrame([(unit, place) for unit in units for place in range(len(times))], columns=["unit", "place"])
     late = frame["unit"].isin(units[:10])

@@ -19,20 +19,21 @@ from leapstudy.data import long_series
 from leapstudy.data.long_series import load_long_series
 from leapstudy.data.raw import pin, read_bytes
 from leapstudy.did.comparison import comparison_codes, treated_codes
-from leapstudy.did.long_outcome import (
+from leapstudy.did.sample import Spec, belonging_of
+from leapstudy.evidence.broken_series import screen
+from leapstudy.study import over_years
+from leapstudy.study.over_years import (
     LAST,
     MEAN,
     Question,
     contrasts_of,
     effects_of,
     event_study_of,
+    flagged_years,
     sample_of,
+    screen_of,
     synthetic_of,
 )
-from leapstudy.did.sample import Spec, belonging_of
-from leapstudy.evidence.broken_series import screen
-from leapstudy.study import over_years
-from leapstudy.study.over_years import flagged_years, screen_of
 from leapstudy.study.public import study_all, study_district
 from leapstudy.study.result import jsonable
 from leapstudy.words.appendix import checklist

@@ -14,8 +14,8 @@ from leapstudy.did.contrasts import Clock
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.nested import without_unit
-from leapstudy.did.own_years import Sides, each_alone, in_own_years
 from leapstudy.did.permutation import shuffled, shuffled_starts, started_effects
+from leapstudy.did.sample import Sides, each_alone, in_own_years
 from leapstudy.did.sensitivity.covariates import adjusted, traits_before
 from leapstudy.did.spread import mean_variance
 

@@ -5,8 +5,7 @@ import pytest
 
 from leapstudy.core.errors import BadInput
 from leapstudy.did.lottery.assignment import redraws, small_strata
-from leapstudy.did.lottery.dealt import deal, planned_starts
-from leapstudy.did.lottery.rollout import rollout
+from leapstudy.did.lottery.rollout import deal, planned_starts, rollout
 
 
 def _past(n=60, periods=3, seed=2, strata=2):

@@ -4,7 +4,7 @@ import pytest
 from scipy import optimize, stats
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.wwc import HIGHEST_DIFFERENTIAL, HIGHEST_OVERALL, attrition
+from leapstudy.evidence.standards import HIGHEST_DIFFERENTIAL, HIGHEST_OVERALL, attrition
 
 
 def _bias(weights, overall, differential):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from leapstudy.evidence.essa import EssaFacts, essa_grade
+from leapstudy.evidence.standards import EssaFacts, essa_grade
 from leapstudy.evidence.verdict import Window, decide
 
 

@@ -284,6 +284,7 @@ def test_crossovers_of_a_draw_of_students(opened):
         ({"unit": ["a", "a", "b"]}, "2 units|1 units more than once"),
         ({"phase": ["first", "first", "first"]}, "nobody is left to compare with"),
         ({"phase": ["first", "frist", WAITING]}, "Unknown phase of the draw: 'frist'. Did you mean 'first'"),
+        ({"phase": ["first", "comparison", WAITING]}, "who is compared has the phase .waiting."),
     ],
 )
 def test_a_list_that_is_no_draw_is_refused_without_naming_a_unit(tmp_path, changed, words):
@@ -296,6 +297,14 @@ def test_a_list_that_is_no_draw_is_refused_without_naming_a_unit(tmp_path, chang
     pd.DataFrame(table).to_csv(path, index=False)
     with pytest.raises(BadInput, match=words) as refused:
         read_lottery(path, "school", {"first": "2021-11"})
+    assert "TELLTALE" not in str(refused.value)
+
+
+def test_a_list_of_students_whose_columns_slipped_shows_none_of_them(tmp_path):
+    path = tmp_path / "draw.csv"
+    pd.DataFrame({"unit": ["s"], "stratum": ["first"], "phase": ["TELLTALE1"]}).to_csv(path, index=False)
+    with pytest.raises(BadInput, match="The phase of 1 lines of draw.csv is none of first, waiting") as refused:
+        read_lottery(path, "student", {"first": "2021-11"})
     assert "TELLTALE" not in str(refused.value)
 
 

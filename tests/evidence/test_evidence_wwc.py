@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.wwc import (
+from leapstudy.evidence.standards import (
     baseline_category,
     confounding_reason,
     cox_index,

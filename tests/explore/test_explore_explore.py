@@ -12,8 +12,7 @@ from leapstudy.data.state import load_state
 from leapstudy.did.answering import answer_district
 from leapstudy.did.contrasts import contrasts_of
 from leapstudy.did.design import Spec
-from leapstudy.explore.curve import Walk, Words, curve_of
-from leapstudy.explore.explorer import Explorer, candidates
+from leapstudy.explore.explorer import Explorer, Walk, Words, candidates, curve_of
 
 HARTFORD = "0640011"
 

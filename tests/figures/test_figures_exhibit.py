@@ -11,7 +11,8 @@ from matplotlib.backends.backend_svg import RendererSVG
 
 from leapstudy.core.names import FOR_PAGES, PAGE
 from leapstudy.core.table import cell_text, table_html
-from leapstudy.figures import frame, palette, picture
+from leapstudy.figures import exhibit as pictures
+from leapstudy.figures import frame, palette
 from leapstudy.figures.exhibit import ALT_LONGEST, Caption, Exhibit, alt_text
 
 CAPTION = Caption("Two points", "made up", "two districts", "2019-20", "2")
@@ -28,7 +29,7 @@ def exhibit(alt=ALT, title="Two points", data=None):
 
 def test_the_same_figure_gives_the_same_bytes():
     assert exhibit().png == exhibit().png
-    assert picture.svg(exhibit().figure, "a label") == picture.svg(exhibit().figure, "a label")
+    assert pictures.svg(exhibit().figure, "a label") == pictures.svg(exhibit().figure, "a label")
 
 
 def test_the_notebook_keeps_alt_caption_and_table():
@@ -62,9 +63,9 @@ def test_a_drawing_is_measured_as_matplotlib_measures_it(monkeypatch):
         one = exhibit(title="Two points, twice")
         one.figure.text(0.5, 0.5, "0.0", size=size, ha="right", va="top", weight="bold" if size > 9 else "normal")
         remembered.append((one, one.wide))
-    monkeypatch.setattr(picture, "_Measuring", RendererSVG)
+    monkeypatch.setattr(pictures, "_Measuring", RendererSVG)
     for one, drawing in remembered:
-        assert picture.svg(one.figure, one.alt) == drawing
+        assert pictures.svg(one.figure, one.alt) == drawing
 
 
 @pytest.mark.parametrize("alt", ["too short", "x" * (ALT_LONGEST + 1)])

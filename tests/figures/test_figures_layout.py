@@ -20,12 +20,11 @@ from leapstudy.figures.common import MANY, caption_of
 from leapstudy.figures.district import district
 from leapstudy.figures.editions import editions
 from leapstudy.figures.forest import forest
-from leapstudy.figures.ladder import ladder
+from leapstudy.figures.ladder import ladder, specifications
 from leapstudy.figures.permutation import permutation
 from leapstudy.figures.plain import answer_chart
 from leapstudy.figures.power import ruler
 from leapstudy.figures.rebound import beyond, rebound
-from leapstudy.figures.specifications import specifications
 from leapstudy.words import findings
 from leapstudy.words import ladder as words
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from leapstudy.figures import frame
-from leapstudy.figures.picture import png, svg
+from leapstudy.figures.exhibit import png, svg
 from leapstudy.figures.ticks import HouseAxes, set_ticks
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from leapstudy.did.design import Spec, build_sample
-from leapstudy.did.inference.compare import infer
-from leapstudy.did.inference.synthetic import fit_rows, long_rows
+from leapstudy.did.inference.compare import fit_rows, infer, long_rows
 from leapstudy.did.permutation import exact
 
 pytestmark = pytest.mark.reference

@@ -123,7 +123,7 @@ def test_a_longer_plain_page_stays_one_or_takes_its_last_three_sections_to_the_n
 ):
     browser = next(filter(None, map(shutil.which, documents.CHROMIUM_NAMES)))
     result = json.loads((out / "hartford" / "result.json").read_text(encoding="utf-8"))
-    page = BeautifulSoup(documents.report_html(result, out / documents.FIGURES, DAY), "lxml")
+    page = BeautifulSoup(documents.report_html(result, DAY), "lxml")
     sections = page.select("main > section:not(.new-page)")
     sections[0].p.append(BeautifulSoup("<br>and so on" * more, "html.parser"))
     longer = out / "hartford" / ".print.html"

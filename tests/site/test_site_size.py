@@ -10,7 +10,7 @@ from PIL import Image, ImageColor
 from leapstudy.core import paths
 from leapstudy.data import load_study, treated_districts
 from leapstudy.figures import frame, palette
-from leapstudy.figures.picture import _apart, png
+from leapstudy.figures.exhibit import _apart, png
 from leapstudy.figures.plain import answer_chart
 from leapstudy.site.build import build_site
 from leapstudy.site.notebook import save_picture

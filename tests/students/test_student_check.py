@@ -392,6 +392,16 @@ def test_a_file_in_which_every_code_lost_its_zeros_is_refused_and_another_states
     assert [name for _, row in rows.iterrows() for name in flags if row[name]] == found
 
 
+def test_a_district_that_the_parameters_name_is_known_beside_the_studys_own():
+    table = ibis.memtable({"district_code": ("0640011", "D7", "D8"), "student": ("a", "b", "c")})
+    assert limits_for(table, ("0640011",), Reading(district_names={"D7": "Eastfield"})).known_districts == (
+        "0640011",
+        "D7",
+    )
+    names = Reading(district_names={"D7": "Eastfield"})
+    assert limits_for(table, ("0150011",), names).known_districts == ()  # of another state all codes are their own
+
+
 def test_a_file_of_which_half_the_codes_lost_their_zeros_is_refused_and_none_is_shown(check_rows):
     report = check_rows({"district_code": "640011"}, {"district_code": "D7", "month": "2020-10"})
     assert _found(report) == {"lost_zeros": 1, "unknown_district": 1}

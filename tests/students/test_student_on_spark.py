@@ -19,8 +19,8 @@ from leapstudy.students.check import check_path
 from leapstudy.students.contract import Reading
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students, visit_table
+from leapstudy.students.lookback import control_program, placebo_program
 from leapstudy.students.moments.pivot import moments_of_panel
-from leapstudy.students.placebo import control_program, placebo_program
 from leapstudy.students.readers import open_panel
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import group_sketches

@@ -8,8 +8,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students import eligible
 from leapstudy.students.engine import connect
 from leapstudy.students.handle import engine_table, open_students
-from leapstudy.students.lookback import at_risk_shares, lookbacks, months_behind
-from leapstudy.students.placebo import MONTHS_AFTER, placebo_program
+from leapstudy.students.lookback import MONTHS_AFTER, at_risk_shares, lookbacks, months_behind, placebo_program
 from leapstudy.students.referral_rule import WINDOWS, ReferralRule, as_shown, find_rules
 from leapstudy.students.risk_changes import BAND_EDGES
 from leapstudy.students.simulate import load_config, write_simulation

@@ -12,8 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.students.contract import STUDENT_MONTH
 from leapstudy.students.files import is_simulated
 from leapstudy.students.simulate import default_simulation, load_config, simulate, write_simulation
-from leapstudy.students.simulate.blocks import days_absent, nominal, recovered, student_ids
-from leapstudy.students.simulate.referral import plans, window
+from leapstudy.students.simulate.blocks import days_absent, nominal, plans, recovered, student_ids, window
 
 BASE = load_config()
 SMALL = BASE.with_changes(districts={"0640011": 300, "0770011": 200, "1510011": 400})

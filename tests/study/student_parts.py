@@ -3,7 +3,7 @@
 import inspect
 import re
 
-from leapstudy.figures import students_before, students_bounds, students_effects, students_published
+from leapstudy.figures import students_before, students_effects
 from leapstudy.words import findings_students
 
 FIGURES = (
@@ -11,10 +11,10 @@ FIGURES = (
     students_before.rebound,
     students_before.raw_paths,
     students_effects.event_study,
-    students_bounds.bounds,
+    students_effects.bounds,
     students_effects.designs,
     students_effects.placebo_paths,
-    students_published.beside_published,
+    students_effects.beside_published,
 )
 SENTENCES = tuple(
     sentence

@@ -14,7 +14,7 @@ import leapstudy as ls
 from leapstudy.core.errors import BadInput
 from leapstudy.data import kept_study, load_study
 from leapstudy.did import sample
-from leapstudy.did.frames.robustness import RowsResult
+from leapstudy.did.frames.two_sides import RowsResult
 from leapstudy.study.public import read_ahead, study_district
 
 FORMULA = "rate_pct ~ treated:post + C(district) + C(year)"

@@ -18,7 +18,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data import load_study
 from leapstudy.evidence.plan import plan_hash
-from leapstudy.explore.curve import curve_of, look
+from leapstudy.explore.explorer import curve_of, look
 from leapstudy.students.eligible import school_months_after
 from leapstudy.students.lottery import read_lottery
 from leapstudy.students.settings import StudentSettings, load_settings

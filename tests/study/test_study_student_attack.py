@@ -24,8 +24,8 @@ from leapstudy.students.risk_changes import _of_comparison, _of_visited
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import load_config, write_simulation
 from leapstudy.study import student_designs, student_estimates
+from leapstudy.study.student_designs import NEVER_VISITED
 from leapstudy.study.student_estimates import measure, student_answer
-from leapstudy.study.student_paths import NEVER_VISITED
 from leapstudy.study.student_publish import DIGITS, published
 
 pytestmark = pytest.mark.slow

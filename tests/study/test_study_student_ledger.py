@@ -16,15 +16,16 @@ from leapstudy.students.guard import key_mark
 from leapstudy.students.settings import load_settings
 from leapstudy.students.sketch import SIGNS, _digests, group_sketches
 from leapstudy.study import student_files
-from leapstudy.study.student_check import check_students, require_usable
-from leapstudy.study.student_ledger import (
+from leapstudy.study.student_check import (
     CHOICES,
     REMEMBERED,
     answer_of,
+    check_students,
     choices_apart,
     earlier,
     groups_too_close,
     remember,
+    require_usable,
     students_apart,
     why_refused,
 )

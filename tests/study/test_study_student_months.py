@@ -7,7 +7,7 @@ import pytest
 from leapstudy.core.errors import BadInput
 from leapstudy.did.at_risk import at_risk, strata_of, students_behind
 from leapstudy.did.staggered.att_gt import AttGt, Cell, Choices
-from leapstudy.study.student_paths import months_words
+from leapstudy.study.student_designs import months_words
 from leapstudy.study.student_publish import months_with_enough, strata_to_show, without_residue
 
 FEWEST = 6

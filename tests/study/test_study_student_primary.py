@@ -17,7 +17,7 @@ from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import capital
-from leapstudy.figures import students_leading
+from leapstudy.figures import students_effects
 from leapstudy.site.build import build_site
 from leapstudy.students.settings import load_settings
 from leapstudy.students.simulate import default_simulation
@@ -131,7 +131,7 @@ def test_without_a_draw_the_plan_s_outcome_leads_everything(lean, tmp_path, monk
     assert words.answer(study).startswith(capital(lead))
     assert "The primary outcome by plan, chronic absence" in words.answer(study)
     assert f"rests on {first.n_treated} visited students: in simulated" in words.outcomes(study)
-    assert students_leading.answer(study).title.startswith("Chronic absence of visited students changed by")
+    assert students_effects.answer(study).title.startswith("Chronic absence of visited students changed by")
     reading = _reading(study, tmp_path)
     assert reading.effect.value == first.estimate_pp and reading.control.value == control.estimate_pp
     for lang in LANGUAGES:
@@ -176,7 +176,7 @@ def test_with_a_draw_the_plan_s_outcome_is_counted_in_the_periods_of_the_draw(le
     assert "main" not in {row.role for row in others}
     assert first.estimate_pp < 0 and study.verdict.kind == "positive" and study.answer.lottery.essa.tier in (1, 3)
     assert words.answer(study).startswith("The offer of visits lowered chronic absence.")
-    assert students_leading.answer(study).title.startswith("Chronic absence of students who were offered visits by lot")
+    assert students_effects.answer(study).title.startswith("Chronic absence of students who were offered visits by lot")
     page = {section.key: section.text for section in plain_page(_reading(study, tmp_path)).sections}
     assert page["answer"].startswith("Chronic absence of students who were offered visits by lot fell")
     told = QUESTION.rstrip("?")

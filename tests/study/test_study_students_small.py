@@ -152,7 +152,7 @@ def test_students_who_drew_lots_are_answered_by_their_list_and_on_its_day(own_pa
     _both_refuse("made 2026-11-25, and params/students.yml names no list under `draw:`", capsys)
     assert "names no list under `draw:`" in watch_students()[0], "crossovers are not seen without the list"
     path = paths.params() / "draw_1.csv"
-    path.write_text("unit,stratum,phase\n", encoding="utf-8")
+    path.write_text("unit,stratum,rank,phase\nA,all,1,2021-11\nB,all,2,waiting\n", encoding="utf-8")
     closed = {"outcomes_from": "2999-01-01", "promised": "attendance"}
     own_workspace(*own_pair, draw=str(path), rollout=closed)
     check_student_files()

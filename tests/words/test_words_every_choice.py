@@ -77,7 +77,7 @@ def everything_said(study) -> list[str]:
 def test_every_pair_of_choices_is_answered_or_refused_in_words(row, monkeypatch):
     ask, choice = row["ask"], {key: value for key, value in row.items() if key != "ask"}
     # nothing here is said of the outcome over many years, which takes half of the time: tests/did/test_did_long_outcome
-    monkeypatch.setattr("leapstudy.study.public._over_years", lambda *_: None)
+    monkeypatch.setattr("leapstudy.study.public.over_years", lambda *_, **__: None)
     try:
         study = study_all(robust=False, **choice) if ask == "all" else study_district(ask, **choice)
     except BadInput as refusal:

@@ -47,8 +47,8 @@ def test_every_cell_and_page_works_at_the_edges(district, asked, tmp_path, capsy
     names |= given
     said += [_shown(cell.source, names, show) for cell in cells[1:]]
     result = load_result(tmp_path / "result.json")
-    said += [plain_html(result, lang, tmp_path, "2026-01-01", {}, {}) for lang in ("en", "es")]
-    said += [appendix_html(result, "2026-01-01", {}, {}), report_html(result, tmp_path, "2026-01-01")]
+    said += [plain_html(result, lang, "2026-01-01", {}, {}) for lang in ("en", "es")]
+    said += [appendix_html(result, "2026-01-01", {}, {}), report_html(result, "2026-01-01")]
     for text in (*said, capsys.readouterr().out):
         plain = PICTURES.sub(" ", text)
         assert not UNSAID.search(plain), UNSAID.sub(r">>>\g<0><<<", plain)

@@ -225,13 +225,9 @@ def _texts(panel: UnitPanel) -> dict[float, str]:
     return dict(zip(panel.clock.astype(float).tolist(), panel.texts, strict=True))
 
 
-def _labels(panel: UnitPanel) -> dict[float, Any]:
-    """Return the frame's own times, of its own type, so that a table joins to the frame that it was made of."""
-    return dict(zip(panel.clock.astype(float).tolist(), panel.times.tolist(), strict=True))
-
-
 def _cells(att: AttGt, moments: Moments, panel: UnitPanel, df: float, cluster: Cluster) -> pd.DataFrame:
-    labels = _labels(panel)
+    # the frame's own times, of its own type, so that the table joins to the frame that it was made of
+    labels = dict(zip(panel.clock.astype(float).tolist(), panel.times.tolist(), strict=True))
     se = np.sqrt(np.diag(clustered(moments, att.influence(), cluster).covariance))
     se = np.where((att.n_treated > 1) & (att.n_comparison > 1), se, np.nan) if cluster == "student" else se
     reach = se * t_critical(df)

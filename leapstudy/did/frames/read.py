@@ -200,8 +200,14 @@ def _too_large(name: str) -> BadInput:
 
 
 def _refuse_containers(column: pd.Series, name: str) -> None:
-    if not all(issubclass(kind, Hashable) for kind in {type(value) for value in column}):
+    if not all(issubclass(kind, Hashable) for kind in _kinds(column)):
         raise BadInput(f"Column {name!r} holds lists or the like. One number, date or text a cell is needed.")
+
+
+def _kinds(column: pd.Series) -> set[type]:
+    """Return the types of a column's cells; where it can hold one type alone, no cell but the first is looked at."""
+    values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    return set(map(type, values if types.is_object_dtype(values) else values[:1]))
 
 
 def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -240,7 +246,7 @@ def _check_order(column: pd.Series, name: str) -> None:
         or isinstance(column.dtype, pd.PeriodDtype)
     ):
         return
-    kinds = {type(value) for value in column}
+    kinds = _kinds(column)
     shapes = {re.sub(r"\d", "0", value) for value in column if isinstance(value, str)}
     if len(kinds) > 1 or (kinds == {str} and (len(shapes) > 1 or not all(map(YEAR_FIRST.fullmatch, column)))):
         raise BadInput(
@@ -253,7 +259,7 @@ def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
     if column.isna().any():
         raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a unit. Drop or mend them.")
     _refuse_containers(column, name)
-    if len({type(value) for value in column}) > 1:
+    if len(_kinds(column)) > 1:
         raise BadInput(f"Column {name!r} mixes numbers and text. Write every unit's code in one way: .astype(str).")
     row, index = pd.factorize(column, sort=True)
     return pd.Index(index).to_numpy(dtype=object), row

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtr
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.phrases import between, number
 from leapstudy.data import StudyData
@@ -209,10 +209,8 @@ def efficient(data: StudyData, sample: Sample) -> Rollout | None:
 
 def tried(data: StudyData, sample: Sample) -> tuple[Rollout | None, tuple[str, ...]]:
     """Return `efficient`, or why it cannot be made."""
-    try:
-        return efficient(data, sample), ()
-    except BadInput as reason:
-        return None, (f"The efficient estimate of the lottery is not made: {reason}",)
+    draw, reason = attempt(efficient, data, sample)
+    return draw, (f"The efficient estimate of the lottery is not made: {reason}",) if reason else ()
 
 
 def estimate_row(estimate: Rollout, sample: Sample, code: str, name: str) -> Estimate:

@@ -1,6 +1,6 @@
 """Every sensitivity analysis of one question in one record, and as rows of `estimates.csv`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import attempt
 from leapstudy.core.estimate import Estimate
 from leapstudy.core.table import records
 from leapstudy.data import StudyData
@@ -193,6 +193,11 @@ def examine(
         for other in ([] if chronic is None else [chronic])
     ]
     reasons: list[str] = [] if robust else [UNASKED]
+    recovery, why_no_recovery = attempt(beyond_recovery, three)
+    covariates, why_no_covariates = attempt(
+        adjusted, build_sample(data, spec, treated), traits_before(data), trait_words(data)
+    )
+    reasons += filter(None, (why_no_recovery, why_no_covariates))
     curve = specification_curve(data, spec, treated)
     steps = [
         one_step_up(own, contrast_between(own.years_before, (own.start,), "main")),
@@ -203,21 +208,11 @@ def examine(
         summary=summary(curve),
         in_time=in_time(own, *beside),
         one_step_up=pd.concat(steps, ignore_index=True),
-        recovery=_attempt(lambda: beyond_recovery(three), reasons),
-        covariates=_attempt(
-            lambda: adjusted(build_sample(data, spec, treated), traits_before(data), trait_words(data)), reasons
-        ),
+        recovery=recovery,
+        covariates=covariates,
         bounds=(plain_bounds(attendance), *(_robust(attendance, chronic, reasons) if robust else ())),
         not_possible=tuple(reasons),
     )
-
-
-def _attempt(make: Callable[[], Adjusted], reasons: list[str]) -> Adjusted | None:
-    try:
-        return make()
-    except BadInput as reason:
-        reasons.append(str(reason))
-        return None
 
 
 def _robust(attendance: EventStudy, chronic: EventStudy | None, reasons: list[str]) -> Iterator[Bounds]:

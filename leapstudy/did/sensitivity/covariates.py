@@ -14,8 +14,8 @@ from leapstudy.did.contrasts import contrast_between
 from leapstudy.did.design import Sample
 from leapstudy.did.effect import points_per_unit, to_points
 from leapstudy.did.nested import clusters_of, covariance, jackknifed
-from leapstudy.did.own_years import subset
 from leapstudy.did.rebound import LEAST_DISTRICTS, around_start, steps
+from leapstudy.did.sample import subset
 from leapstudy.did.spread import LEAST_NOISE, Spread
 
 # Condition number of the traits from which their coefficients cannot be distinguished.

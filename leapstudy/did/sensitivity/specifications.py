@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from leapstudy.core.errors import BadInput
+from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.names import Comparison, Scale, Weights
 from leapstudy.data import StudyData
 from leapstudy.did.comparison import comparison_codes, comparison_label, treated_codes
@@ -92,10 +92,8 @@ def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
     @cache
     def sample(spec: Spec) -> Sample | None:
         """Return the sample of a specification; None where it cannot be formed."""
-        try:
-            return sample_of_codes(panel(spec.outcome, spec.edition), spec, *sides[spec.comparison])
-        except BadInput:
-            return None
+        own, _ = attempt(panel, spec.outcome, spec.edition)
+        return attempt(sample_of_codes, own, spec, *sides[spec.comparison])[0] if own else None
 
     @cache
     def find(spec: Spec, covariates: bool) -> Found | None:
@@ -103,10 +101,7 @@ def _finder(data: StudyData, sides: Mapping[Comparison, Sides]) -> Find:
         its_sample = sample(spec)
         if its_sample is None:
             return None
-        try:
-            return _adjusted(its_sample, traits) if covariates else _plain(its_sample)
-        except BadInput:
-            return None
+        return attempt(_adjusted, its_sample, traits)[0] if covariates else attempt(_plain, its_sample)[0]
 
     return find
 

@@ -92,7 +92,8 @@ def cells_of(cohort: float, periods: np.ndarray, choices: Choices) -> list[Cell]
         moving = choices.base == "varying" and choices.early is None and period < cohort - choices.anticipation
         base = (tuple(periods[place - 1 : place]) if place else ()) if moving else fixed_base
         if base and period not in base:
-            cells.append(Cell(cohort, int(period), tuple(int(b) for b in base), _contrast(periods, period, base)))
+            contrast = (periods == period).astype(float) - np.isin(periods, base) / len(base)
+            cells.append(Cell(cohort, int(period), tuple(int(b) for b in base), contrast))
     return cells
 
 
@@ -101,10 +102,6 @@ def _fixed_base(cohort: float, periods: np.ndarray, choices: Choices) -> tuple[i
         return tuple(periods[periods + choices.anticipation < cohort][-1:])
     first, last = choices.early
     return tuple(periods[(periods >= cohort - first) & (periods <= cohort - last)])
-
-
-def _contrast(periods: np.ndarray, period: int, base: tuple[int, ...]) -> np.ndarray:
-    return (periods == period).astype(float) - np.isin(periods, base) / len(base)
 
 
 @dataclass(frozen=True, slots=True)

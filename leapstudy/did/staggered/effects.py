@@ -288,7 +288,9 @@ def cs_effects(
     """Return averages of Callaway and Sant'Anna's ATT(g,t), the overall last; see `averages` for the options."""
     aggregate = averages(att, kind, events=events)
     inference = clustered(moments, aggregate_influence(moments, att, aggregate), cluster)
-    treated, comparison = (_behind(aggregate, att.loading * sign > 0, moments) for sign in (1, -1))
+    # how many students of either side stand behind each average
+    sides = ((aggregate.combination != 0) @ (att.loading * sign > 0) @ moments.students for sign in (1, -1))
+    treated, comparison = (students.astype(int) for students in sides)
     card = cs_card("cs", att.choices, cluster, int(treated[-1]), int(comparison[-1]), average_overlap(att, aggregate))
     return Effects(
         np.append(aggregate.key, np.nan),
@@ -301,11 +303,6 @@ def cs_effects(
         treated,
         comparison,
     )
-
-
-def _behind(aggregate: Averages, side: np.ndarray, moments: Moments) -> np.ndarray:
-    """Return how many students of one side stand behind each average, from the cells behind each ATT(g,t)."""
-    return ((aggregate.combination != 0) @ side @ moments.students).astype(int)
 
 
 def before_after_effects(moments: Moments, att: AttGt, events: tuple[int, int]) -> Effects:

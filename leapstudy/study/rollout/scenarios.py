@@ -10,7 +10,7 @@ import pandas as pd
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.phrases import counted, percent
 from leapstudy.data import StudyData, load_study
-from leapstudy.did.lottery.dealt import Dealt, Windows, deal, picked
+from leapstudy.did.lottery.rollout import Dealt, Windows, deal, picked
 from leapstudy.evidence.power import Reach, on_visited, reach
 from leapstudy.students.eligible import Past, eligible_ids, months, past, past_decisions, school_months_after
 from leapstudy.students.handle import StudentData
@@ -258,13 +258,7 @@ def _clean(data: StudyData, outcome: str) -> pd.DataFrame:
 
 
 def _past_years(data: StudyData, outcome: str, strata: Mapping[str, str], phases: int) -> Windows:
-    """Return every stretch of one year before and a year for each phase.
-
-    Raises
-    ------
-    BadInput
-        If there are fewer years.
-    """
+    """Return every stretch of one year before and a year for each phase; `BadInput` where there is none."""
     table = _clean(data, outcome).reindex(list(strata))
     years, length = list(table.columns), phases + 1
     if len(years) < length:

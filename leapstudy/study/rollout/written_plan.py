@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from leapstudy.core import paths
-from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.errors import BadInput, attempt, bad_value
 from leapstudy.core.files import write_text_atomic
 from leapstudy.core.parameter_file import read_mapping
 from leapstudy.data import StudyData, load_study
@@ -117,13 +117,7 @@ def _period(lottery: Rollout) -> tuple[str, tuple[str, ...]]:
 def why_not_frozen(track: str) -> str:
     """Return why a plan of params/rollout.yml would not be frozen; empty where it would, is, or is of another track."""
     lottery = choices.load_rollout()
-    if lottery.track != track or kept_plan():
-        return ""
-    try:
-        _period(lottery)
-    except BadInput as error:
-        return str(error)
-    return ""
+    return "" if lottery.track != track or kept_plan() else attempt(_period, lottery)[1]
 
 
 def planned_months(plan: dict[str, Any], known: Sequence[str]) -> tuple[str, ...]:
