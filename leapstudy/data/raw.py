@@ -207,10 +207,24 @@ def as_text(content: bytes, file: str) -> pd.DataFrame:
         raise BadInput(f"{file} is not CSV in UTF-8 ({reason}). Save it again as CSV in UTF-8.") from None
 
 
+# Tables as they were parsed last, with their declarations.
+_PARSED: dict[tuple[str, str], tuple[PublishedTable, Code, pd.DataFrame]] = {}
+MOST_PARSED = 16
+
+
 def read_table(raw: Path, table: PublishedTable, code: Code) -> tuple[pd.DataFrame, str]:
-    """Return a verified and validated table with the study's names, and its SHA-256."""
+    """Return a verified and validated table with the study's names, and its SHA-256.
+
+    What a file holds is parsed once for each declaration: another parameter of the study asks for it again.
+    """
     content, digest = read_bytes(raw, table.file)
-    return parse(table, as_text(content, table.file), code), digest
+    kept = _PARSED.pop((table.name, digest), None)
+    if kept is None or kept[:2] != (table, code):
+        kept = table, code, parse(table, as_text(content, table.file), code)
+    _PARSED[table.name, digest] = kept
+    for oldest in list(_PARSED)[:-MOST_PARSED]:
+        _PARSED.pop(oldest, None)
+    return kept[2].copy(deep=False), digest
 
 
 @dataclass(frozen=True, slots=True)

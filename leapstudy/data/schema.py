@@ -81,7 +81,7 @@ def column_fault(table: PublishedTable, text: pd.DataFrame) -> str:
 
 def code_fault(codes: pd.Series, code: Code) -> str:
     """Return what is wrong with the units' codes; empty where nothing is."""
-    bad = codes[~codes.map(code.fits).astype(bool)]
+    bad = codes[~codes.isin([one for one in codes.unique() if code.fits(one)])]
     if bad.empty:
         return ""
     value = bad.iloc[0]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from leapstudy.core.cache import of_last
 from leapstudy.core.errors import BadInput, attempt
 from leapstudy.core.files import sha256_bytes
 from leapstudy.core.parameter_file import read_mapping
@@ -183,6 +184,7 @@ def _starts_file(values: Mapping[str, Any]) -> str:
     return str(program.get("starts", "")) if isinstance(program, dict) else ""
 
 
+@of_last
 def _texts(space: Workspace) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Return the cells of every table that is there as text, pinned or not, and what is wrong with the others."""
     texts: dict[str, pd.DataFrame] = {}
@@ -199,14 +201,14 @@ def _texts(space: Workspace) -> tuple[dict[str, pd.DataFrame], list[str]]:
 def _columns(space: Workspace) -> Checked:
     """Every table has its columns, and every cell is what its column says; codes come in the next step."""
     any_code = Code(pattern="(?s:.*)", example="any")
-    texts, faults = _texts(space)
-    faults += [
+    texts, unread = _texts(space)
+    faults = [
         f"{space.tables[name].file}: {fault}"
         for name, text in texts.items()
         for fault in checked(space.tables[name], text, any_code)[1]
     ]
     n = sum(len(table.columns) for table in space.tables.values())
-    return f"{n} columns of {len(space.tables)} tables hold what they say", faults
+    return f"{n} columns of {len(space.tables)} tables hold what they say", [*unread, *faults]
 
 
 def _codes(space: Workspace) -> Checked:
@@ -243,7 +245,7 @@ def _year_faults(space: Workspace) -> list[str]:
     if calendar is None:
         return []
     odd = {
-        name: sorted({label for label in cells if not calendar.read(label)})
+        name: sorted(label for label in set(cells) if not calendar.read(label))
         for name, cells in _cells(space, "year").items()
     }
     forms = ", ".join(calendar.written)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput
-from leapstudy.data import find_district, load_facts, load_study, treated_districts
+from leapstudy.data import find_district, load_facts, load_study, raw, treated_districts
 from leapstudy.data.clean import drop_late
 from leapstudy.data.describe import edition_differences, raw_means
 from leapstudy.data.load import _districts, _early, _late, _within
 from leapstudy.data.raw import read_bytes
+from leapstudy.data.state import load_state
 
 GREENWICH, LEARN, GOODWIN, STATE_CODE = "0570011", "2450014", "2310018", "00000CT"
 OLDER = "csde_attendance_2021_22/attendance.csv"
@@ -203,3 +204,19 @@ def test_a_unit_without_a_name_is_called_by_its_code(study):
         units.assign(district=units["district"].where(units["district_code"] != "0930011")), {}, study.state
     )
     assert named.set_index("district_code").loc["0930011", "district"] == "0930011"
+
+
+def test_a_file_is_parsed_once_for_each_declaration_and_changed_by_nobody(monkeypatch):
+    asked, state = [], load_state()
+    table, code = state.tables[state.unit.table], state.unit.code
+    monkeypatch.setattr(raw, "_PARSED", {})
+    first, digest = raw.read_table(paths.raw(), table, code)
+    whole = first.copy()
+    first["district"] = "changed"
+    first.iloc[0, 0] = "changed"
+    monkeypatch.setattr(raw, "parse", lambda *declared: pd.DataFrame({"asked": [asked.append(declared)]}))
+    again, same = raw.read_table(paths.raw(), table, code)
+    pd.testing.assert_frame_equal(again, whole)
+    assert same == digest and not asked
+    raw.read_table(paths.raw(), table, code.model_copy(update={"whole_state": "another"}))
+    assert len(asked) == 1

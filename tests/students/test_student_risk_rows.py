@@ -67,15 +67,15 @@ def test_rows_changes_and_weights_are_those_of_a_slow_twin(opened):
     rule = ReferralRule("ALL", "last_two_months", 10, 1.0, 0.0, 0.1, 100)
     rows, twin = risk_rows(risk_sets(data, [rule]), (1, 6)), _twin(files)
     stratum = ["code", "band", "waiting"]
-    chances = twin.groupby(["g", *stratum])["picked"].mean()
+    twin["chance"] = twin.groupby(["g", *stratum])["picked"].transform("mean")
     twin = twin[twin.groupby(stratum)["picked"].transform("any")]
     changes, weights = [], []
+    own = {student: rows[["g", "chance"]].to_numpy().tolist() for student, rows in twin.groupby("student")}
     for row in twin.itertuples():
         after = [y for t, y in row.rates.items() if row.g + 1 <= t <= row.g + 6]
         stays = row.picked or row.ends > row.g + 6
         changes.append(np.mean(after) - row.rates[row.base] if after and stays else np.nan)
-        later = twin[(twin["student"] == row.student) & (twin["g"] > row.g) & (twin["g"] <= row.g + 6)]
-        chance = [1 - chances[tuple(one)] for one in later[["g", *stratum]].to_numpy()]
+        chance = [1 - chance for g, chance in own[row.student] if row.g < g <= row.g + 6]
         weights.append(1 / np.prod([one for one in chance if one > 0]) if stays and not row.picked else 1.0)
     used = np.isfinite(changes)
     assert rows.picked.sum() == twin["picked"].sum() and len(rows.change) == len(twin)
