@@ -31,6 +31,8 @@ PARTS, ROUNDS = 40, 3
 NOTHING = 1e-10
 # Times the first reach at which the search for an end stops: beyond it the set is said to have no end.
 WIDEST = 64
+# Values of a grid on each side at most: its step grows where the reach is very many standard errors.
+SIDE = 10_000
 # Answers kept of each kind: another contrast of the same event study asks the same again, and each takes seconds.
 REMEMBERED = 128
 # How trends may differ: the slope changes by at most M a period, or by at most Mbar times the largest change before.
@@ -177,6 +179,13 @@ def _check(problem: Problem, kind: Violation) -> None:
             f"Robust bounds of this kind need at least {LEAST_BEFORE[kind]} effects before the visit to compare "
             f"violations with; got {n_pre}. Bring earlier periods; without them no bound can be given."
         )
+    variance, parts = w @ v[n_pre:, n_pre:] @ w, np.abs(w) @ np.sqrt(np.abs(np.diag(v)[n_pre:]))
+    if not np.isfinite(b).all() or not np.isfinite(v).all() or not variance > NOTHING * parts**2:
+        raise BadInput(
+            f"Robust bounds need estimates that are known and an average with a standard error above zero; got "
+            f"{int((~np.isfinite(b)).sum())} unknown estimates and a variance of {variance:.3g}. Where all of a side "
+            "move alike there is no variance to learn from: add units, or leave the bounds out."
+        )
 
 
 def _includes_zero(problem: Problem, kind: Violation, bound: float) -> bool:
@@ -252,31 +261,31 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     """Return the ends of the set where changes are at most `m_bar` times the largest before (conditional test).
 
     The set is looked for on a grid, which is widened until it does not cut the set, and each end between the two values
-    around it. An end is the nearest value that is rejected, so that rounding never narrows the set.
-    docs/method.md derives why no linear program is needed.
+    around it. An end is the nearest value that is rejected, so that rounding never narrows the set, which holds the
+    estimate at least. docs/method.md derives why no linear program is needed.
     """
-    after, weights = slice(problem.n_pre, None), problem.weights
-    se = float(np.sqrt(weights @ problem.covariance[after, after] @ weights))
-    largest = float(np.abs(np.diff(np.append(problem.estimate[: problem.n_pre], 0.0))).max())
-    reach = m_bar * float(np.arange(1, problem.n_post + 1) @ np.abs(weights)) * largest + REACH * se
-    center, sets, times = float(weights @ problem.estimate[after]), _polyhedra(problem, m_bar), 1
-    while times < WIDEST and _included(sets, center + reach * times * np.array([-1.0, 1.0])).any():
-        times *= 2
-    values = np.linspace(
-        center - reach * times, center + reach * times, 1 + int(np.ceil(2 * reach * times / STEP / se))
-    )
-    inside = np.flatnonzero(_included(sets, values))
-    if not len(inside):
-        return np.nan, np.nan
-    first, last = inside[[0, -1]]
-    low = -np.inf if first == 0 else _end(sets, values[first], values[first - 1])
-    high = np.inf if last == len(values) - 1 else _end(sets, values[last], values[last + 1])
+    b, covariance, weights, n_pre = problem.estimate, problem.covariance, problem.weights, problem.n_pre
+    se = float(np.sqrt(weights @ covariance[n_pre:, n_pre:] @ weights))
+    before = np.diff(np.eye(n_pre, len(b)), axis=0, append=np.zeros((1, len(b))))
+    errors = np.sqrt(np.einsum("ij,jk,ik->i", before, covariance, before).clip(0.0))
+    times_before = m_bar * float(np.arange(1, problem.n_post + 1) @ np.abs(weights))
+    reach = times_before * float(np.abs(before @ b).max()) + REACH * (se + times_before * float(errors.max()))
+    center, sets = float(weights @ b[n_pre:]), _polyhedra(problem, m_bar)
+    wide = reach
+    while wide < WIDEST * reach and _included(sets, center + wide * np.array([-1.0, 1.0])).any():
+        wide *= 2
+    side = min(int(np.ceil(wide / STEP / se)), SIDE)
+    values = center + wide * np.arange(-side, side + 1) / side
+    first, last = np.flatnonzero(_included(sets, values))[[0, -1]]
+    finest = STEP * se / PARTS**ROUNDS
+    low = -np.inf if first == 0 else _end(sets, values[first], values[first - 1], finest)
+    high = np.inf if last == 2 * side else _end(sets, values[last], values[last + 1], finest)
     return low, high
 
 
-def _end(sets: Sequence["_Polyhedron"], inside: float, outside: float) -> float:
-    """Return the rejected value next to the set, of one that is in it and one that is not."""
-    for _ in range(ROUNDS):
+def _end(sets: Sequence["_Polyhedron"], inside: float, outside: float, finest: float) -> float:
+    """Return the rejected value next to the set, of one that is in it and one that is not, to `finest` or rounding."""
+    while abs(outside - inside) > max(finest, PARTS * np.spacing(abs(outside))):
         values = np.linspace(inside, outside, PARTS + 1)
         place = int(np.argmin(_included(sets, values)))  # the first that is rejected
         inside, outside = values[place - 1], values[place]
@@ -318,7 +327,11 @@ def _polyhedron(
     of these up, all down, and each pair alone: two more than there are effects.
     """
     moments = np.vstack([changes - most, -changes - most])
-    error = np.sqrt(np.einsum("ij,jk,ik->i", moments, covariance, moments))
+    deviations = np.sqrt(np.diag(covariance))
+    variance = np.einsum("ij,jk,ik->i", moments, covariance, moments)
+    # a change that is the same everywhere, as where a year repeats another, is certain: any unit will do for it
+    certain = variance <= NOTHING * (np.abs(moments) @ deviations) ** 2
+    error = np.where(certain, deviations.max(), np.sqrt(variance.clip(0.0)))
     tails = np.cumsum(weights[::-1])[::-1]
     up, down = np.maximum(tails, 0.0), np.maximum(-tails, 0.0)
     corners = np.vstack([np.append(up, down), np.append(down, up), np.tile(np.eye(len(changes)), 2)])
@@ -342,12 +355,14 @@ class _Polyhedron:
         """Return which values of the average the conditional test does not reject at 5%.
 
         The largest candidate is normal, and cut where another one would be the largest (Andrews, Roth and Pakes 2023,
-        section 3.2); below zero it rejects nothing.
+        section 3.2); below zero it rejects nothing. A candidate without variance decides by itself.
         """
         candidates = self.level - values[:, None] * self.slope
         leader = candidates.argmax(axis=1)
         top, variance = candidates.max(axis=1), self.covariance[leader, leader]
-        fixed = variance <= NOTHING * self.covariance.max()  # says nothing of the data, as the sign without departures
+        fixed = variance <= NOTHING * self.covariance.max()
+        # of no value, but of rounding, as the sign of the largest change without departures
+        moot = fixed & (np.abs(self.slope[leader]) <= NOTHING * np.abs(self.slope).max())
         error = np.sqrt(np.where(fixed, 1.0, variance))
         share = self.covariance[leader] / (error**2)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -358,4 +373,4 @@ class _Polyhedron:
         above, of_low, of_high = (log_ndtr(-end / error) for end in (top, low, high))
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.exp(above - of_low) * np.expm1(of_high - above) / np.expm1(of_high - of_low)
-        return fixed | (top <= 0) | ~(p < 1 - LEVEL)
+        return moot | (top <= 0) | (~fixed & ~(p < 1 - LEVEL))

@@ -208,6 +208,41 @@ def test_it_covers_the_truth_where_trends_depart_as_allowed_and_not_where_they_d
     assert least <= np.mean(covered) <= most  # 95% less two standard errors of 800 draws
 
 
+@pytest.mark.parametrize("before", [[1.0, 2.0], [1.0, 0.0]])
+def test_a_change_that_is_the_same_everywhere_leaves_the_ordinary_interval(before, recwarn):
+    """The second year after repeats the first, or the first the reference: a change without any variance."""
+    covariance = np.array([[2.0, 1.0, 0.0, 0.5], [1.0, 2.0, 0.0, 0.5], [0.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 1.0]])
+    repeated = np.array([*before, 0.0, 5.0])
+    found = magnitudes_interval(Problem(repeated, covariance, 2, 2, np.array([0.5, 0.5])), 0.0)
+    assert found == pytest.approx((2.5 - 0.97998, 2.5 + 0.97998), abs=1e-5)
+    found = magnitudes_interval(Problem(np.array([*before, 5.0, 5.0]), np.ones((4, 4)), 2, 2, np.ones(2) / 2), 0.0)
+    assert found == pytest.approx((5 - 1.95996, 5 + 1.95996), abs=1e-5)
+    assert not recwarn.list
+
+
+def test_a_change_before_that_is_poorly_known_leaves_an_end():
+    """A thousand times as poorly known as the effect: an end lies at 100 (2 + 1.64 * 1000), and not nowhere."""
+    found = magnitudes_interval(Problem(np.array([2.0, 1.0]), np.diag([1e6, 1.0]), 1, 1, np.ones(1)), 100.0)
+    assert np.isfinite(found).all() and found[1] == pytest.approx(100 * (2 + 1645), rel=0.3)
+
+
+def test_a_change_before_of_very_many_standard_errors_takes_no_longer():
+    """One of 1e10 standard errors would need as many values of a grid of one step."""
+    low, high = magnitudes_interval(Problem(np.array([1e10, 5.0]), np.eye(2), 1, 1, np.ones(1)), 1.0)
+    # not only what rounding leaves: 1.64 standard errors of a sum of two
+    assert (low + 1e10, high - 1e10) == pytest.approx((5 - 2.33, 5 + 2.33), abs=0.6)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, 0.0])
+@pytest.mark.parametrize("kind", ["smoothness", "relative_magnitudes"])
+def test_an_average_without_a_standard_error_is_refused(kind, unknown):
+    problem = Problem(np.array([1.0, 2.0, 5.0]), np.diag([1.0, 1.0, unknown]), 2, 1, np.ones(1))
+    with pytest.raises(BadInput, match="standard error above zero"):
+        honest_bounds(problem, kind, [1.0])
+    with pytest.raises(BadInput, match="standard error above zero"):
+        breakdown(replace(problem, covariance=np.eye(3), weights=np.zeros(1)), kind, 1.0)
+
+
 @pytest.mark.parametrize("part", ["estimate", "covariance", "weights"])
 def test_what_is_remembered_is_of_the_very_same_figures(medicaid, part):
     one, same = Problem(*medicaid, 5, 2, FIRST), Problem(*(item.copy() for item in medicaid), 5, 2, FIRST.copy())
