@@ -1,18 +1,17 @@
 """Rambachan and Roth's bounds for an event study whose trends may not be parallel.
 
-The sets come from `moderndid`; its units, versions, grids and what it prints are known in this module alone.
+Intervals of fixed length (smoothness) come from `moderndid`, whose units and what it prints are known in this module
+alone. Sets of the conditional test (relative magnitudes) are computed here, without any linear program.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
-from types import ModuleType
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import log_ndtr, ndtri
 
 from leapstudy.core.errors import BadInput
 from leapstudy.core.names import check_option
@@ -24,9 +23,12 @@ LEVEL = 0.95
 # Standard error that problems are brought to. `moderndid` stops its searches at 1e-6 whatever the unit: with errors
 # near 1 it takes ten times as long for the same ends.
 UNIT = 0.01
-TRIFLE = 1e-6
-# In standard errors: how far beyond the largest violation a grid looks at first, and its first and last step.
-REACH, COARSE, FINE = 20, 0.5, 0.04
+# In standard errors: how far beyond the largest violation a grid looks at first, and its step.
+REACH, STEP = 20, 0.04
+# Values that the step with an end is divided by, and how often: the end is known to a millionth of a standard error.
+PARTS, ROUNDS = 40, 3
+# What rounding leaves of a variance, or of a difference, that is zero.
+NOTHING = 1e-10
 # Times the first reach at which the search for an end stops: beyond it the set is said to have no end.
 WIDEST = 64
 # Answers kept of each kind: another contrast of the same event study asks the same again, and each takes seconds.
@@ -101,9 +103,10 @@ def honest_bounds(problem: Problem, kind: Violation, grid: Sequence[float]) -> p
 
     Notes
     -----
-    Rambachan and Roth (2023, Review of Economic Studies 90). Relative magnitudes are read off a grid: their ends are
-    known to about 0.04 standard errors. A bound takes 0.4 s (smoothness) to 1 s, and the first one a second more to
-    import the solvers. The same figures give the same bounds, which are remembered for the next who asks.
+    Rambachan and Roth (2023, Review of Economic Studies 90). Relative magnitudes: the union of the conditional test's
+    sets (Andrews, Roth and Pakes 2023, Review of Economic Studies 90), one for each change before that may be the
+    largest and each sign; ends to a millionth of a standard error. Smoothness takes 0.4 s a bound, and the first one a
+    second more to import its solver. The same figures give the same bounds, which are remembered for the next who asks.
     """
     _check(problem, kind)
     interval = smoothness_interval if kind == "smoothness" else magnitudes_interval
@@ -234,9 +237,11 @@ def honest_path(effects: Effects, window: tuple[int, int], events: tuple[int, in
 @lru_cache(REMEMBERED)
 def smoothness_interval(problem: Problem, m: float) -> tuple[float, float]:
     """Return the fixed-length interval where the slope changes by at most `m` a period, both in the estimates' unit."""
+    from moderndid import didhonest  # slow to import
+
     p = problem.scaled()
     with quiet():
-        bounds = _package().create_sensitivity_results_sm(
+        bounds = didhonest.create_sensitivity_results_sm(
             p.estimate, p.covariance, p.n_pre, p.n_post, m_vec=[m / p.unit], l_vec=p.weights, alpha=1 - LEVEL
         )
     return p.unit * float(bounds["lb"][0]), p.unit * float(bounds["ub"][0])
@@ -246,94 +251,111 @@ def smoothness_interval(problem: Problem, m: float) -> tuple[float, float]:
 def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     """Return the ends of the set where changes are at most `m_bar` times the largest before (conditional test).
 
-    Read off a grid, in one go by a version that halves its way to the ends. One that tests every value would take ten
-    seconds, and is given a coarse grid first and then fine ones around each end, which takes one. The grid is widened
-    until it does not cut the set, and each end is the first rejected value beyond it, so that rounding never narrows
-    the set.
+    The set is looked for on a grid, which is widened until it does not cut the set, and each end between the two values
+    around it. An end is the nearest value that is rejected, so that rounding never narrows the set.
+    docs/method.md derives why no linear program is needed.
     """
-    p = _eased(problem.scaled())
-    after = slice(p.n_pre, None)
-    se = float(np.sqrt(p.weights @ p.covariance[after, after] @ p.weights))
-    largest = float(np.abs(np.diff(np.append(p.estimate[: p.n_pre], 0.0))).max())
-    reach = m_bar * float(np.arange(1, p.n_post + 1) @ np.abs(p.weights)) * largest + REACH * se
-    center, times = float(p.weights @ p.estimate[after]), 1
-    # the version that halves its way tests every value of a grid that cuts the set: 40 s where one end takes 0.1
-    while times < WIDEST and any(_holds(p, m_bar, center + side * reach * times) for side in (-1, 1)):
+    after, weights = slice(problem.n_pre, None), problem.weights
+    se = float(np.sqrt(weights @ problem.covariance[after, after] @ weights))
+    largest = float(np.abs(np.diff(np.append(problem.estimate[: problem.n_pre], 0.0))).max())
+    reach = m_bar * float(np.arange(1, problem.n_post + 1) @ np.abs(weights)) * largest + REACH * se
+    center, sets, times = float(weights @ problem.estimate[after]), _polyhedra(problem, m_bar), 1
+    while times < WIDEST and _included(sets, center + reach * times * np.array([-1.0, 1.0])).any():
         times *= 2
-    low, high = _uncut(p, m_bar, center, reach * times, se)
-    ends = (low if low > center - reach * times else -np.inf, high if high < center + reach * times else np.inf)
-    return p.unit * ends[0], p.unit * ends[1]
+    values = np.linspace(
+        center - reach * times, center + reach * times, 1 + int(np.ceil(2 * reach * times / STEP / se))
+    )
+    inside = np.flatnonzero(_included(sets, values))
+    if not len(inside):
+        return np.nan, np.nan
+    first, last = inside[[0, -1]]
+    low = -np.inf if first == 0 else _end(sets, values[first], values[first - 1])
+    high = np.inf if last == len(values) - 1 else _end(sets, values[last], values[last + 1])
+    return low, high
 
 
-def _uncut(p: Problem, m_bar: float, center: float, reach: float, se: float) -> tuple[float, float]:
-    """Return the rejected values next to the set within `reach` of its center; an edge of the grid where it is cut
-    there.
-    """
-    steps, finer = int(np.ceil(2 * reach / (COARSE * se))), int(np.ceil(COARSE / FINE))
-    start, step = center - reach, 2 * reach / steps
-    low, high = (np.nan, np.nan) if _is_old() else _edges(p, m_bar, start, start + 2 * reach, steps)
-    if np.isnan(low):  # nothing asked yet, or a set narrower than a coarse step
-        low, high = _edges(p, m_bar, start, start + 2 * reach, steps * finer)
-    elif start + step / 2 < low and high < start + 2 * reach - step / 2:
-        low, high = _edges(p, m_bar, low - step, low, finer)[0], _edges(p, m_bar, high, high + step, finer)[1]
-    return max(low - step / finer, start), min(high + step / finer, start + 2 * reach)
+def _end(sets: Sequence["_Polyhedron"], inside: float, outside: float) -> float:
+    """Return the rejected value next to the set, of one that is in it and one that is not."""
+    for _ in range(ROUNDS):
+        values = np.linspace(inside, outside, PARTS + 1)
+        place = int(np.argmin(_included(sets, values)))  # the first that is rejected
+        inside, outside = values[place - 1], values[place]
+    return float(outside)
 
 
 @lru_cache(REMEMBERED)
 def magnitudes_include_zero(problem: Problem, m_bar: float) -> bool:
     """Return whether zero is in the set of `magnitudes_interval`."""
-    return _holds(_eased(problem.scaled()), m_bar, 0.0)
+    return bool(_included(_polyhedra(problem, m_bar), np.zeros(1))[0])
 
 
-def _holds(p: Problem, m_bar: float, value: float) -> bool:
-    """Return whether a value is not rejected; the package wants two, and gets it twice."""
-    return bool(np.isfinite(_edges(p, m_bar, value, value + 1e-9 * UNIT, 1)[0]))
+def _included(sets: Sequence["_Polyhedron"], values: np.ndarray) -> np.ndarray:
+    return np.any([one.include(values) for one in sets], axis=0)
 
 
-def _edges(p: Problem, m_bar: float, low: float, high: float, steps: int) -> tuple[float, float]:
-    """Return the first and last value that is not rejected on a grid from `low` to `high`; NaN where all are."""
-    with quiet():
-        bounds = _package().create_sensitivity_results_rm(
-            p.estimate,
-            p.covariance,
-            p.n_pre,
-            p.n_post,
-            method="Conditional",
-            m_bar_vec=[m_bar],
-            l_vec=p.weights,
-            alpha=1 - LEVEL,
-            grid_points=steps + 1,
-            grid_lb=low,
-            grid_ub=high,
-        )
-    return float(bounds["lb"][0]), float(bounds["ub"][0])
+def _polyhedra(problem: Problem, m_bar: float) -> list["_Polyhedron"]:
+    """Return what a departure may be, by which change before is the largest and its sign: the union of these sets."""
+    b, covariance, weights, n_post = problem.estimate, problem.covariance, problem.weights, problem.n_post
+    if n_post == 1:  # a second effect, whose true value is free: then the sign of the largest change is tested as well
+        b, covariance, weights, n_post = np.append(b, b[-1]), np.pad(covariance, (0, 1)), np.append(weights, 0.0), 2
+        covariance[-1, -1] = covariance[-2, -2]
+    levels = np.insert(np.eye(len(b)), problem.n_pre, 0.0, axis=0)  # the reference is zero
+    changes = np.diff(levels, axis=0)
+    before, after = changes[: problem.n_pre], changes[problem.n_pre :]
+    return [
+        _polyhedron(b, covariance, weights, after, m_bar * sign * largest) for largest in before for sign in (1.0, -1.0)
+    ]
 
 
-def _eased(p: Problem) -> Problem:
-    """Return the problem in the form that `moderndid` solves well, and in full, for relative magnitudes.
+def _polyhedron(
+    b: np.ndarray, covariance: np.ndarray, weights: np.ndarray, changes: np.ndarray, most: np.ndarray
+) -> "_Polyhedron":
+    """Return the candidates of the statistic where no change after is above `most`, all as weights on the estimates.
 
-    With one effect after it fails: a second one is added, whose true value is free, so that it says nothing. With
-    weights of zero its linear programs are degenerate and 25 times slower: they become a millionth of the largest. The
-    old version leaves the earliest change out of the largest one: given the earliest period twice, it leaves out a
-    change of nothing.
+    Moments come in pairs, a change up and down. Weights on them are candidates if what they say of the effects is a
+    multiple of the average that is bounded, all else being nuisance: the pairs then differ by a multiple of the sums of
+    the average's weights from each period on. The corners of what is left, of which one is the dual's solution, are all
+    of these up, all down, and each pair alone: two more than there are effects.
     """
-    if p.n_post == 1:
-        b, v = np.append(p.estimate, p.estimate[-1]), np.pad(p.covariance, (0, 1))
-        v[-1, -1] = p.covariance[-1, -1]
-        p = replace(p, estimate=b, covariance=v, n_post=2, weights=np.append(p.weights, 0.0))
-    if _is_old():
-        twice = np.append(0, np.arange(len(p.estimate)))
-        p = replace(p, estimate=p.estimate[twice], covariance=p.covariance[np.ix_(twice, twice)], n_pre=p.n_pre + 1)
-    return replace(p, weights=np.where(p.weights == 0, TRIFLE * np.abs(p.weights).max(), p.weights))
+    moments = np.vstack([changes - most, -changes - most])
+    error = np.sqrt(np.einsum("ij,jk,ik->i", moments, covariance, moments))
+    tails = np.cumsum(weights[::-1])[::-1]
+    up, down = np.maximum(tails, 0.0), np.maximum(-tails, 0.0)
+    corners = np.vstack([np.append(up, down), np.append(down, up), np.tile(np.eye(len(changes)), 2)])
+    lines = corners @ moments / (corners @ error)[:, None]
+    slope = lines[:, -len(weights) :] @ weights / (weights @ weights)
+    return _Polyhedron(lines @ b, slope, lines @ covariance @ lines.T)
 
 
-def _is_old() -> bool:
-    """Return whether this is `moderndid` 0.2, the last for Python 3.11; both give the same ends as they are asked."""
-    return version("moderndid").startswith("0.2.")
+@dataclass(frozen=True, slots=True)
+class _Polyhedron:
+    """K candidates of the statistic, the largest of which counts: `level` less `slope` times the value that is tested.
 
+    Both of shape (K,); `covariance` of shape (K, K).
+    """
 
-def _package() -> ModuleType:
-    # imported here because it is slow to import
-    from moderndid import didhonest
+    level: np.ndarray
+    slope: np.ndarray
+    covariance: np.ndarray
 
-    return didhonest
+    def include(self, values: np.ndarray) -> np.ndarray:
+        """Return which values of the average the conditional test does not reject at 5%.
+
+        The largest candidate is normal, and cut where another one would be the largest (Andrews, Roth and Pakes 2023,
+        section 3.2); below zero it rejects nothing.
+        """
+        candidates = self.level - values[:, None] * self.slope
+        leader = candidates.argmax(axis=1)
+        top, variance = candidates.max(axis=1), self.covariance[leader, leader]
+        fixed = variance <= NOTHING * self.covariance.max()  # says nothing of the data, as the sign without departures
+        error = np.sqrt(np.where(fixed, 1.0, variance))
+        share = self.covariance[leader] / (error**2)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = (candidates - share * top[:, None]) / (1 - share)
+        low = np.where(share < 1 - NOTHING, ends, -np.inf).max(axis=1)
+        high = np.where(share > 1 + NOTHING, ends, np.inf).min(axis=1)
+        # chances above each, as logarithms: far out the chances themselves are zero
+        above, of_low, of_high = (log_ndtr(-end / error) for end in (top, low, high))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p = np.exp(above - of_low) * np.expm1(of_high - above) / np.expm1(of_high - of_low)
+        return fixed | (top <= 0) | ~(p < 1 - LEVEL)

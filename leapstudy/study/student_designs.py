@@ -106,7 +106,7 @@ def month_rows(effects: Effects, context: Context, months_after: int) -> list[Es
     return [row for row in rows if row.event_time is not None and -MONTHS_BEFORE <= row.event_time <= months_after]
 
 
-# Departures shown, in multiples of the largest one before; each takes 1.5 s.
+# Departures shown, in multiples of the largest one before.
 SHOWN = (0.5, 1.0)
 # Where the search for the breakdown value ends.
 FARTHEST = 2.0

@@ -1,6 +1,7 @@
 """Robust bounds meet the published table of the Medicaid example, from our own event study on the rows."""
 
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,16 @@ import pytest
 from moments_twin import moments_of
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.quiet import quiet
 from leapstudy.did import honest
-from leapstudy.did.honest import Problem, breakdown, honest_bounds, magnitudes_interval, smoothness_interval
+from leapstudy.did.honest import (
+    Problem,
+    breakdown,
+    honest_bounds,
+    magnitudes_include_zero,
+    magnitudes_interval,
+    smoothness_interval,
+)
 from leapstudy.did.staggered.att_gt import Choices, att_gt
 from leapstudy.did.staggered.effects import cs_effects
 from leapstudy.students.moments.record import NEVER
@@ -50,7 +59,7 @@ def test_smoothness_meets_the_published_table(medicaid):
 
 def test_relative_magnitudes_meet_the_published_table(medicaid):
     found = honest_bounds(Problem(*medicaid, 5, 2, FIRST), "relative_magnitudes", list(MAGNITUDES))
-    # read off grids (ours of 0.04 standard errors), and the published ones use the hybrid test: 0.09 standard errors
+    # the published ones are read off a grid and use the hybrid test: 0.09 standard errors
     np.testing.assert_allclose(found[["low_pp", "high_pp"]], list(MAGNITUDES.values()), atol=8.5e-4)
 
 
@@ -106,19 +115,97 @@ def test_what_cannot_be_bounded_is_refused_at_once(medicaid):
         honest_bounds(Problem(*medicaid, 5, 2, FIRST), "wild", [0.0])
 
 
-def test_a_set_wider_than_the_first_grid_is_not_cut(monkeypatch):
+def test_a_set_wider_than_the_first_grid_is_not_cut():
     """Five months before of 0.3 up and down, seven after of 3, errors of 1:
-    an independent computation gives -10.05 to 16.05.
+    an independent computation on a coarser grid gives -10.05 to 16.05.
     """
     estimate = np.array([0.3, -0.3, 0.3, -0.3, 0.3, *[3.0] * 7])
     problem = Problem(estimate, np.eye(12), 5, 7, np.array([0, 1, 1, 1, 1, 1, 1]) / 6)
-    grids, edges = [], honest._edges
-    monkeypatch.setattr(honest, "_edges", lambda *asked: grids.append((asked[2:], edges(*asked))) or grids[-1][1])
-    low, high = magnitudes_interval.__wrapped__(problem, 1.0)
-    (start, end, _), ends = next(grid for grid in grids if grid[0][2] > 1)
-    assert start < ends[0] < ends[1] < end, "no grid that cuts the set is asked: one version tests all of its values"
-    assert (low, high) == pytest.approx((-10.05, 16.05), abs=0.15)
-    assert low <= -10.05 and high >= 16.05  # ends are rounded outward
+    assert magnitudes_interval(problem, 1.0) == pytest.approx((-10.05, 16.05), abs=0.15)
+
+
+def _problem(seed):
+    """Return a problem with one to four effects on each side, any covariance, and weights of any kind."""
+    rng = np.random.default_rng(seed)
+    n_pre, n_post = (int(count) for count in rng.integers(1, 5, 2))
+    noise = rng.normal(size=(n_pre + n_post, n_pre + n_post + 3))
+    mean, first = np.full(n_post, 1 / n_post), np.eye(n_post)[0]
+    after_first = mean if n_post == 1 else np.append(0, np.full(n_post - 1, 1 / (n_post - 1)))
+    weights = (mean, first, after_first, rng.normal(size=n_post))[int(rng.integers(4))]
+    estimate = rng.normal(size=n_pre + n_post) * rng.choice([0.3, 1, 3])
+    return Problem(estimate, noise @ noise.T / 5, n_pre, n_post, weights)
+
+
+def _by_linear_programs(problem, m_bar, value):
+    """Judge a value by `moderndid`, which solves linear programs, in the form that it solves well.
+
+    Version 0.2 leaves the earliest change out of the largest one: given the earliest period twice, it leaves out a
+    change of nothing. Weights of zero become a millionth of the largest, and one effect after gets a second one.
+    """
+    from moderndid import didhonest
+
+    p = problem.scaled()
+    b, covariance, weights, n_post = p.estimate, p.covariance, p.weights, p.n_post
+    if n_post == 1:
+        b, covariance, weights, n_post = np.append(b, b[-1]), np.pad(covariance, (0, 1)), np.append(weights, 0), 2
+        covariance[-1, -1] = covariance[-2, -2]
+    twice = np.append(0, np.arange(len(b))) if version("moderndid").startswith("0.2.") else np.arange(len(b))
+    weights = np.where(weights == 0, 1e-6 * np.abs(weights).max(), weights)
+    where = {"grid_points": 2, "grid_lb": value / p.unit, "grid_ub": value / p.unit + 1e-11}
+    with quiet():
+        found = didhonest.create_sensitivity_results_rm(
+            b[twice],
+            covariance[np.ix_(twice, twice)],
+            len(twice) - n_post,
+            n_post,
+            method="Conditional",
+            m_bar_vec=[m_bar],
+            l_vec=weights,
+            alpha=0.05,
+            **where,
+        )
+    return bool(np.isfinite(found["lb"][0]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("m_bar", [0.0, 1.0])
+def test_every_value_is_judged_as_linear_programs_judge_it(seed, m_bar):
+    problem = _problem(seed)
+    low, high = magnitudes_interval(problem, m_bar)
+    inside, outside = low + (high - low) * np.array([0.001, 0.5, 0.999]), (high - low) * 0.001
+    assert [_by_linear_programs(problem, m_bar, value) for value in inside] == [True] * 3
+    assert not any(_by_linear_programs(problem, m_bar, value) for value in (low - outside, high + outside))
+
+
+def test_the_leader_is_cut_where_another_candidate_would_overtake_it():
+    """By hand: 1.5 with variance 1; the other, 1 now, moves twice as much and overtakes at 2.
+    (Phi(2) - Phi(1.5)) / Phi(2) = 0.0451, where 1 - Phi(1.5) = 0.0668.
+    """
+    candidates = honest._Polyhedron(np.array([1.5, 1.0]), np.zeros(2), np.array([[1.0, 2.0], [2.0, 4.5]]))
+    assert candidates.include(np.zeros(1)).tolist() == [False]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_without_any_departure_it_is_the_ordinary_interval(seed):
+    problem = _problem(seed)
+    after, weights = slice(problem.n_pre, None), problem.weights
+    center, se = weights @ problem.estimate[after], np.sqrt(weights @ problem.covariance[after, after] @ weights)
+    reach = 1.9599639845 * se
+    ends = np.array(magnitudes_interval(problem, 0.0))
+    np.testing.assert_allclose(ends, [center - reach, center + reach], atol=2e-6 * se)
+    assert ends[0] <= center - reach and ends[1] >= center + reach, "rounding never narrows the set"
+    assert magnitudes_include_zero(problem, 0.0) == (abs(center) <= reach)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(1.0, 0.935, 1.0), (2.5, 0.0, 0.6)])
+def test_it_covers_the_truth_where_trends_depart_as_allowed_and_not_where_they_depart_more(share, least, most):
+    """Changes before of 1 and -1; after it the trend goes on moving by `share` of that, in 800 draws."""
+    before, after = np.array([0.0, 1.0]), share * np.array([1.0, 2.0])
+    truth, rng = np.concatenate([before, after]), np.random.default_rng(1)
+    covariance = 0.04 * (np.eye(4) + 1)
+    draws = truth + rng.multivariate_normal(np.zeros(4), covariance, 800)
+    covered = [magnitudes_include_zero(Problem(draw, covariance, 2, 2, np.array([0.5, 0.5])), 1.0) for draw in draws]
+    assert least <= np.mean(covered) <= most  # 95% less two standard errors of 800 draws
 
 
 @pytest.mark.parametrize("part", ["estimate", "covariance", "weights"])

@@ -23,7 +23,7 @@ HOLE = (
     "Robust bounds need earlier figures in a row, and one between them lacks: what is seen over several periods is no "
     "change from one to the next, by which they measure a departure."
 )
-# Departures shown, in multiples of the largest one seen before; each takes half a second with nine years.
+# Departures shown, in multiples of the largest one seen before.
 TIMES = (0.0, 1.0)
 
 
