@@ -78,9 +78,10 @@ def _outputs(kernel, source, **more):
 def test_a_warm_kernel_finds_what_a_cold_one_finds(monkeypatch, safe, capfd, light_kernel):
     """Where Python looks for modules; the pictures of a real district are held below, byte by byte."""
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
-    close_templates()
+    monkeypatch.setattr(forks, "_templates", {})  # that of another environment starts no kernel of the next test
     warm = _outputs(KERNEL, SOURCE)
     assert [source.ready for source in forks._templates.values()] == [True], "it was forked: it did not start cold"
+    close_templates()
     cold = _outputs("python3", SOURCE)
     told = capfd.readouterr().err
     # a client that closes while its kernel writes makes zmq print a traceback; any other is the kernel's
