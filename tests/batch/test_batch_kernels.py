@@ -51,8 +51,10 @@ SHARED = forks._templates
 
 @pytest.fixture
 def shared(monkeypatch):
-    """Let a test fork from the template of the other modules too: it is the shipped one, and takes seconds to make."""
-    monkeypatch.setattr(forks, "_templates", SHARED)
+    """Let a test fork from the template of the other modules, which takes seconds, unless it would start cold."""
+    own = forks.at_import({**os.environ, "MPLBACKEND": forks.INLINE})
+    if all(source.environment == own for source in SHARED.values()):
+        monkeypatch.setattr(forks, "_templates", SHARED)
     offer()
 
 
