@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-# One numerical thread: two test workers on two cores must not fight, and results must not depend on the count.
+# One numerical thread: two test workers on two cores must not fight, and results must not depend on the count. All that
+# a batch would set: a kernel starts cold where these are others than its template's, which the notebooks made.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import pytest
 import yaml

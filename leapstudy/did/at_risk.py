@@ -148,36 +148,41 @@ def coefficients(group: str, estimates: AtRisk) -> pd.DataFrame:
 
     Columns as `leapstudy.students.risk_changes.influence_products` takes them.
     """
-    aggregate = estimates.averages
+    aggregate, cells = estimates.averages, estimates.cells
     rows, places = np.nonzero(aggregate.combination[:-1])
-    weights = pd.DataFrame({"key": aggregate.key[rows], "place": places, "weight": aggregate.combination[rows, places]})
-    cells = estimates.cells.merge(weights, on="place")
-    estimate = estimates.estimate[cells["place"]]
-    n_t = (cells["n_t"] / cells["share"]).to_numpy()  # visited students of all strata in use
-    slope_t, slope_c = cells["weight"] / n_t, -cells["weight"] * cells["share"] / cells["weight_c"]
-    base = cells[[*CELL, "part"]].assign(grp=group)
+    which, cell = _every(places, cells["place"].to_numpy())
+    place, weight = places[which], aggregate.combination[rows[which], places[which]]
+    share, mean_c = (cells[name].to_numpy()[cell] for name in ("share", "mean_c"))
+    n_t = cells["n_t"].to_numpy()[cell] / share  # visited students of all strata in use
+    slope_t, slope_c = weight / n_t, -weight * share / cells["weight_c"].to_numpy()[cell]
+    base = cells[[*CELL, "part"]].iloc[cell].assign(grp=group)
     return pd.concat(
         [
-            base.assign(treated=True, slope=slope_t, intercept=-slope_t * (cells["mean_c"] + estimate)),
-            base.assign(treated=False, part="", slope=slope_c, intercept=-slope_c * cells["mean_c"]),
+            base.assign(treated=True, slope=slope_t, intercept=-slope_t * (mean_c + estimates.estimate[place])),
+            base.assign(treated=False, part="", slope=slope_c, intercept=-slope_c * mean_c),
         ],
         ignore_index=True,
     )
 
 
+def _every(wanted: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each pair of a wanted number and a row that has it: places among `wanted`, and rows of `of`."""
+    order, count = np.argsort(of, kind="stable"), np.bincount(of, minlength=int(wanted.max(initial=0)) + 1)
+    first, times = (np.cumsum(count) - count)[wanted], count[wanted]
+    within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    return np.repeat(np.arange(len(wanted)), times), order[np.repeat(first, times) + within]
+
+
 def share_terms(group: str, estimates: AtRisk, sizes: pd.DataFrame) -> pd.DataFrame:
     """Return what each visited student adds to the averages because cohort sizes are estimated (as in R `did`)."""
     aggregate = estimates.averages
-    rows, places = np.nonzero(aggregate.share_slope[:-1])
-    terms = pd.DataFrame(
-        {
-            "key": aggregate.key[rows],
-            "g": estimates.cohort[places].astype(int),
-            "intercept": aggregate.share_slope[rows, places],
-        }
-    )
-    intercepts = terms.groupby(["key", "g"], as_index=False)["intercept"].sum()
-    return sizes[["district_code", "g", "part"]].merge(intercepts, on="g").assign(grp=group)
+    cohorts, place = np.unique(estimates.cohort, return_inverse=True)
+    slopes = aggregate.share_slope[:-1] @ (place[:, None] == np.arange(len(cohorts)))
+    rows, columns = np.nonzero(slopes)
+    own = sizes[sizes["g"].isin(cohorts)]
+    which, size = _every(columns, np.searchsorted(cohorts, own["g"]))
+    more = {"key": aggregate.key[rows[which]], "intercept": slopes[rows[which], columns[which]], "grp": group}
+    return own[["district_code", "g", "part"]].iloc[size].assign(**more)
 
 
 def students_behind(estimates: AtRisk) -> tuple[np.ndarray, int]:

@@ -97,8 +97,9 @@ def censored(content: Any) -> Any:
 def install_guard() -> bool:
     """Censor every message of the running Jupyter kernel; returns False where there is no kernel.
 
-    It is done when the package is imported, before any file is opened. All routes to a notebook (HTML, print,
-    exception, logging, warnings, SVG, metadata) are messages of one session.
+    It is done when the package is imported, before any file is opened; in a kernel that was forked with the package
+    imported, when it starts. All routes to a notebook (HTML, print, exception, logging, warnings, SVG, metadata) are
+    messages of one session.
     """
     if "IPython" not in sys.modules:  # to import it takes longer than a district's students do
         return False

@@ -10,7 +10,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.core.names import ALL_DISTRICTS
 from leapstudy.data.names import short, study_names
 from leapstudy.did.nested import LOTTERY
-from leapstudy.evidence.verdict import Verdict, Window, decide, rejects, size_of
+from leapstudy.evidence.verdict import Verdict, rejects
 from leapstudy.study.student_results import RECOMMENDED
 
 
@@ -194,7 +194,7 @@ def read_result(result: Mapping[str, Any]) -> Reading:
     """
     blocks, district, record = (result.get(name) or {} for name in ("blocks", "district", "made"))
     placebo = _placebo(result, main := _main(result))
-    verdict, effects = _verdict(blocks, main, placebo), _implied(blocks)
+    verdict, effects = _verdict(blocks), _implied(blocks)
     return Reading(
         slug=str(district.get("slug", "")),
         name=short(str(district.get("name", main["district"]))),
@@ -308,42 +308,9 @@ def _span(row: Mapping[str, Any]) -> Span:
     return Span(float(row["estimate_pp"]), row.get("ci_low_pp"), row.get("ci_high_pp"))
 
 
-def _verdict(blocks: Mapping[str, Any], main: Mapping[str, Any], placebo: Mapping[str, Any] | None) -> Verdict:
-    """The verdict that the study wrote; of the student track from its main estimate, placebo and earlier months."""
+def _verdict(blocks: Mapping[str, Any]) -> Verdict:
     own = evidence_at(blocks, "verdict")
-    if own:
-        return Verdict(**{**own, "reasons": tuple(own["reasons"]), "cautions": tuple(own["cautions"])})
-    windows = (
-        []
-        if placebo is None
-        else [
-            Window(
-                f"{placebo['pre']} to {placebo['post']}",
-                placebo["estimate_pp"],
-                placebo.get("ci_low_pp"),
-                placebo.get("ci_high_pp"),
-                placebo.get("p_value"),
-                placebo.get("p_floor"),
-            )
-        ]
-    )
-    return decide(
-        float(main["estimate_pp"]),
-        main.get("ci_low_pp"),
-        main.get("ci_high_pp"),
-        main.get("p_value"),
-        p_floor=main.get("p_floor"),
-        windows=windows,
-        pre_trend_p=at(blocks, "answer", "pre_trend", "p_value"),
-        role=main.get("role", "main"),
-        lower_is_better=_should_fall(main),
-        size=None if main["track"] != "public" else size_of(study_names().state.outcomes.get(str(main["outcome"]))),
-    )
-
-
-def _should_fall(main: Mapping[str, Any]) -> bool:
-    outcome = study_names().state.outcomes.get(str(main["outcome"]))
-    return main["track"] == "public" and outcome is not None and outcome.better == "down"
+    return Verdict(**{**own, "reasons": tuple(own["reasons"]), "cautions": tuple(own["cautions"])})
 
 
 def _chance(blocks: Mapping[str, Any], main: Mapping[str, Any]) -> float | None:

@@ -69,11 +69,13 @@ def test_a_cluster_that_does_not_answer_is_bad_input(tiny_plan, monkeypatch):
 
 
 @pytest.fixture
-def cluster(tiny_plan):
+def cluster(tiny_plan, monkeypatch):
     """Return a cluster of two worker processes on this machine."""
     pytest.importorskip("distributed")
     from distributed import LocalCluster
 
+    # what Dask sets here for its workers, and leaves: every kernel of the tests after this one would start cold
+    monkeypatch.setenv("PYTHONHASHSEED", "6640")
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
         yield made
 

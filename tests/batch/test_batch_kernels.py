@@ -45,9 +45,22 @@ print(random.random(), numpy.random.rand(), pandas.get_option("mode.string_stora
 """
 
 
+# Those that other modules fork from.
+SHARED = forks._templates
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Let a test fork from the template of the other modules, which takes seconds, unless it would start cold."""
+    own = forks.at_import({**os.environ, "MPLBACKEND": forks.INLINE})
+    if all(source.environment == own for source in SHARED.values()):
+        monkeypatch.setattr(forks, "_templates", SHARED)
+    offer()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _apart():
-    """Begin with no template, and leave the one that other modules fork from as it is."""
+    """Begin with no template, and leave those that other modules fork from as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forks, "_templates", {})
         yield
@@ -65,9 +78,10 @@ def _outputs(kernel, source, **more):
 def test_a_warm_kernel_finds_what_a_cold_one_finds(monkeypatch, safe, capfd, light_kernel):
     """Where Python looks for modules; the pictures of a real district are held below, byte by byte."""
     monkeypatch.setenv("PYTHONSAFEPATH", safe)
-    close_templates()
+    monkeypatch.setattr(forks, "_templates", {})  # that of another environment starts no kernel of the next test
     warm = _outputs(KERNEL, SOURCE)
     assert [source.ready for source in forks._templates.values()] == [True], "it was forked: it did not start cold"
+    close_templates()
     cold = _outputs("python3", SOURCE)
     told = capfd.readouterr().err
     # a client that closes while its kernel writes makes zmq print a traceback; any other is the kernel's
@@ -75,18 +89,17 @@ def test_a_warm_kernel_finds_what_a_cold_one_finds(monkeypatch, safe, capfd, lig
     assert warm[0]["text"].endswith("] True\n") and "text/markdown" in warm[1]["data"]
 
 
-def test_what_the_template_hands_on_and_what_each_kernel_has_of_its_own():
+def test_what_the_template_hands_on_and_what_each_kernel_has_of_its_own(shared):
     """Kernels find the figures screened; numbers drawn without a seed differ.
 
     Only a batch keeps texts as Python's own: a reader's frames may be large, and Arrow is what pandas would keep.
     """
-    offer()
     reader, page = (_outputs(KERNEL, FOUND, **more)[0]["text"].split() for more in ({}, {FOR_PAGES: "1"}))
     assert reader[0] != page[0] and reader[1] != page[1]
     assert (reader[2:], page[2:]) == (["auto", "2"], ["python", "2"])
 
 
-def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(tmp_path, study):
+def test_an_executed_notebook_is_the_same_from_warm_and_cold_kernels(shared, tmp_path, study):
     """One real district: every output of every cell, byte by byte, the pictures too."""
     outputs = {}
     for kernel in (KERNEL, "python3"):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leapstudy.core.errors import BadInput
-from leapstudy.evidence.verdict import UNCLAIMED, decide
+from leapstudy.data.names import study_names
+from leapstudy.evidence.verdict import UNCLAIMED, Window, decide, size_of
 from leapstudy.figures.plain import plain_chart
 from leapstudy.site.render import footer
 from leapstudy.study.student_results import Reason
@@ -47,6 +48,29 @@ def row(value, low, high, **changes):
     return {**asdict(POOLED), **base, **changes}
 
 
+def verdict_of(main, placebo=None):
+    """Return the verdict that a study would write beside these estimates."""
+    window = None if placebo is None else Window(f"{placebo['pre']} to {placebo['post']}", *_figures(placebo))
+    estimate, low, high, p_value, p_floor = _figures(main)
+    outcome = study_names().state.outcomes[main["outcome"]]
+    public = main["track"] == "public"
+    return decide(
+        estimate,
+        low,
+        high,
+        p_value,
+        p_floor=p_floor,
+        windows=[window] if window else [],
+        role=main["role"],
+        lower_is_better=public and outcome.better == "down",
+        size=size_of(outcome) if public else None,
+    )
+
+
+def _figures(row):
+    return [row[name] for name in ("estimate_pp", "ci_low_pp", "ci_high_pp", "p_value", "p_floor")]
+
+
 def result(main, placebo=None, cost=None, power=True, simulated=False):
     """Return a result file's content around a main estimate."""
     published = [
@@ -54,6 +78,7 @@ def result(main, placebo=None, cost=None, power=True, simulated=False):
         {"label": "b", "effect_pp": 16, "diluted_pp": 0.94},
     ]
     blocks = {
+        "verdict": asdict(verdict_of(main, placebo)),
         "answer": {
             "main": main,
             "detectable": {"mde_pp": 1.33, "half_pp": 0.94},
@@ -241,7 +266,8 @@ def test_one_district_can_never_be_strong_evidence():
 
 
 def test_without_power_and_cost_blocks_the_page_still_stands():
-    bare = {"schema": 1, "estimates": [row(-0.3, -1.3, 0.6)], "blocks": {}}
+    main = row(-0.3, -1.3, 0.6)
+    bare = {"schema": 1, "estimates": [main], "blocks": {"verdict": asdict(verdict_of(main))}}
     page = plain_page(read_result(bare))
     assert all(item.text for item in page.sections if item.key != "chart")
     assert "Not graded." in page.text

@@ -26,6 +26,8 @@ from typing import Any
 
 # as `leapstudy.core.names` has it: a batch's own kernels are asked for by it
 FOR_PAGES = "LEAPSTUDY_FOR_PAGES"
+# The package whose import withholds what holds a student's id.
+GUARDED = "leapstudy"
 # by its place: where PYTHONSAFEPATH is set, the file beside a script cannot be imported
 family = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("family.py"))))
 if not sys.flags.safe_path:
@@ -76,7 +78,12 @@ def become_kernel(request: dict[str, Any], template: int) -> None:
         "--IPKernelApp.matplotlib=inline",
     ]
     sys.argv = ["ipykernel_launcher", *arguments]
-    IPKernelApp.launch_instance(argv=arguments)
+    app = IPKernelApp.instance()
+    app.initialize(arguments)
+    if GUARDED in sys.modules:
+        # imported where there was no kernel it guards none, and what is imported does nothing when it is again
+        sys.modules[GUARDED].install_guard()
+    app.start()
 
 
 def fork() -> int:

@@ -92,7 +92,8 @@ def cells_of(cohort: float, periods: np.ndarray, choices: Choices) -> list[Cell]
         moving = choices.base == "varying" and choices.early is None and period < cohort - choices.anticipation
         base = (tuple(periods[place - 1 : place]) if place else ()) if moving else fixed_base
         if base and period not in base:
-            contrast = (periods == period).astype(float) - np.isin(periods, base) / len(base)
+            contrast = np.zeros(len(periods))
+            contrast[place], contrast[np.searchsorted(periods, base)] = 1.0, -1 / len(base)
             cells.append(Cell(cohort, int(period), tuple(int(b) for b in base), contrast))
     return cells
 
