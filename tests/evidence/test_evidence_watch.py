@@ -300,6 +300,31 @@ def test_a_list_that_is_no_draw_is_refused_without_naming_a_unit(tmp_path, chang
     assert "TELLTALE" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        ("unit,stratum,phase\nTELLTALE1,Pe\u00f1a,first\n".encode("latin-1"), "a letter in it is of another encoding"),
+        (b"unit,stratum,phase\nTELLTALE1,s,first\nTELLTALE2,s,first,TELLTALE3\n", "line 3 has more cells"),
+        (b'unit,stratum,phase\n"TELLTALE1,s,first\n', "its quotes do not close"),
+    ],
+)
+def test_a_list_that_is_no_table_is_refused_without_a_cell(tmp_path, content, words):
+    path = tmp_path / "draw.csv"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=f"draw.csv is not CSV in UTF-8: {words}") as refused:
+        read_lottery(path, "student", {"first": "2021-11"})
+    assert "TELLTALE" not in str(refused.value) and "TELLTALE" not in str(refused.value.__context__)
+
+
+def test_two_phases_with_one_start_are_refused_before_a_file_is_read(tmp_path):
+    """They leave a period without a month, which the files would be blamed for."""
+    path = tmp_path / "draw.csv"
+    path.write_text(f"unit,stratum,phase\n1,s,first\n2,s,second\n3,s,{WAITING}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="Of the phases first, second some have one start"):
+        read_lottery(path, "school", {"first": "2021-11", "second": "2021-11"})
+
+
 def test_a_list_of_students_whose_columns_slipped_shows_none_of_them(tmp_path):
     path = tmp_path / "draw.csv"
     pd.DataFrame({"unit": ["s"], "stratum": ["first"], "phase": ["TELLTALE1"]}).to_csv(path, index=False)
