@@ -269,13 +269,13 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     before = np.diff(np.eye(n_pre, len(b)), axis=0, append=np.zeros((1, len(b))))
     errors = np.sqrt(np.einsum("ij,jk,ik->i", before, covariance, before).clip(0.0))
     times_before = m_bar * float(np.arange(1, problem.n_post + 1) @ np.abs(weights))
-    reach = times_before * float(np.abs(before @ b).max()) + REACH * (se + times_before * float(errors.max()))
+    reach = times_before * float(np.abs(before @ b).max()) + REACH * se
+    widest = WIDEST * (reach + REACH * times_before * float(errors.max()))
     center, sets = float(weights @ b[n_pre:]), _polyhedra(problem, m_bar)
-    wide = reach
-    while wide < WIDEST * reach and _included(sets, center + wide * np.array([-1.0, 1.0])).any():
-        wide *= 2
-    side = min(int(np.ceil(wide / STEP / se)), SIDE)
-    values = center + wide * np.arange(-side, side + 1) / side
+    while reach < widest and _included(sets, center + reach * np.array([-1.0, 1.0])).any():
+        reach *= 2
+    side = min(int(np.ceil(reach / STEP / se)), SIDE)
+    values = center + reach * np.arange(-side, side + 1) / side
     first, last = np.flatnonzero(_included(sets, values))[[0, -1]]
     finest = STEP * se / PARTS**ROUNDS
     low = -np.inf if first == 0 else _end(sets, values[first], values[first - 1], finest)

@@ -80,7 +80,7 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
         raise bad_value("level of the draw", level, options(Level), "Write it under `rollout:` in params/students.yml.")
     if not path.is_file():
         raise BadInput(f"The list of the draw, {str(path.absolute())!r}, is missing. `leapstudy draw` writes it.")
-    table = pd.read_csv(path, dtype="str", comment="#", keep_default_na=False)
+    table = _cells(path)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise BadInput(f"{path.name} lacks the columns {missing}; the list of a draw has {', '.join(COLUMNS)}.")
@@ -91,6 +91,20 @@ def read_lottery(path: Path, level: str, starts: Mapping[str, str]) -> Lottery:
         key = load_key()
         units = units.assign(unit=[pseudonym(raw, key) for raw in units["unit"]])
     return Lottery(level, units, dict(sorted(starts.items(), key=lambda item: item[1])))  # type: ignore[arg-type]
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    """Return a list's cells as text; of a list that is no table the line is told, and no cell."""
+    try:
+        return pd.read_csv(path, dtype="str", comment="#", keep_default_na=False)
+    except UnicodeDecodeError:
+        reason = "a letter in it is of another encoding"
+    except pd.errors.EmptyDataError:
+        reason = "it is empty"
+    except pd.errors.ParserError as error:
+        line = re.search(r"line \d+", str(error))
+        reason = f"{line[0]} has more cells than the first" if line else "its quotes do not close"
+    raise BadInput(f"{path.name} is not CSV in UTF-8: {reason}. Save the list of the draw again as 'CSV UTF-8'.")
 
 
 def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str], level: str) -> None:
@@ -108,6 +122,13 @@ def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str], level: str
             raise BadInput(f"The start of phase {phase!r} is {month!r}; write year and month as YYYY-MM.")
         if phase not in set(units["phase"]):
             raise BadInput(f"`starts:` names the phase {phase!r}, which nobody drew. Take it out.")
+    months = list(starts.values())
+    twice = [phase for phase, month in starts.items() if months.count(month) > 1]
+    if twice:
+        raise BadInput(
+            f"Of the phases {', '.join(twice)} some have one start. Who starts in one month is one phase: give each "
+            "its own month under `starts:`, or one name in the list."
+        )
     if WAITING not in set(units["phase"]):
         raise BadInput(f"Nobody in {name} has the phase {WAITING!r}, so that nobody is left to compare with.")
 

@@ -83,9 +83,10 @@ def lottery_outcomes(data: StudentData, lottery: Lottery, name: str = "attendanc
     BadInput
         If fewer than half of the units are in the files, or a period holds no school month.
     """
+    last = until or data.size.last_month
+    require_reach(lottery, data.size.first_month, last)
     members = units_of(data, lottery)
     panel = engine_table(data)
-    last = until or data.size.last_month
     rows = panel.filter(_by(panel.month, last)).join(members, "student")
     by_student = rows.group_by(["unit", "student", period_of(rows.month, lottery).name("period")]).agg(
         enrolled=rows.days_enrolled.sum(), attended=rows.days_attended.sum()
@@ -143,6 +144,16 @@ def _by(day: ibis.expr.types.DateValue, last: str) -> BooleanValue:
 def _districts(rows: Table) -> int:
     offered = rows.filter(rows.phase != WAITING)
     return int(sealed("counting the districts of the draw", lambda: offered.district_code.nunique().execute()))
+
+
+def require_reach(lottery: Lottery, first: str, last: str) -> None:
+    """Refuse starts that the months from `first` to `last`, both ``YYYY-MM``, do not lie around."""
+    if not first < lottery.first or list(lottery.starts.values())[-1] > last:
+        raise BadInput(
+            f"The months that count, {first} to {last}, do not lie around the starts of the draw, "
+            f"{', '.join(lottery.starts.values())}: they must begin before the first and reach the last. Bring more "
+            "months, or mend `starts:` under `rollout:` in params/students.yml."
+        )
 
 
 def _check(outcome: np.ndarray, lottery: Lottery) -> None:

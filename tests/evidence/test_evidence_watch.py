@@ -15,7 +15,8 @@ from leapstudy.evidence.watch import Promise, Watch, lines, require_outcomes_ope
 from leapstudy.students.contract import Reading
 from leapstudy.students.disclosure import VISITED
 from leapstudy.students.handle import open_students
-from leapstudy.students.lottery import WAITING, read_lottery
+from leapstudy.students.lottery import WAITING, Lottery, read_lottery
+from leapstudy.students.lottery_outcomes import require_reach
 from leapstudy.students.visits import FEW, FLOWS, NO_CODE, Progress, progress, visit_counts
 from leapstudy.study.student_files import protected, supports
 
@@ -298,6 +299,40 @@ def test_a_list_that_is_no_draw_is_refused_without_naming_a_unit(tmp_path, chang
     with pytest.raises(BadInput, match=words) as refused:
         read_lottery(path, "school", {"first": "2021-11"})
     assert "TELLTALE" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        ("unit,stratum,phase\nTELLTALE1,Pe\u00f1a,first\n".encode("latin-1"), "a letter in it is of another encoding"),
+        (b"unit,stratum,phase\nTELLTALE1,s,first\nTELLTALE2,s,first,TELLTALE3\n", "line 3 has more cells"),
+        (b'unit,stratum,phase\n"TELLTALE1,s,first\n', "its quotes do not close"),
+    ],
+)
+def test_a_list_that_is_no_table_is_refused_without_a_cell(tmp_path, content, words):
+    path = tmp_path / "draw.csv"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=f"draw.csv is not CSV in UTF-8: {words}") as refused:
+        read_lottery(path, "student", {"first": "2021-11"})
+    assert "TELLTALE" not in str(refused.value) and "TELLTALE" not in str(refused.value.__context__)
+
+
+def test_two_phases_with_one_start_are_refused_before_a_file_is_read(tmp_path):
+    """They leave a period without a month, which the files would be blamed for."""
+    path = tmp_path / "draw.csv"
+    path.write_text(f"unit,stratum,phase\n1,s,first\n2,s,second\n3,s,{WAITING}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="Of the phases first, second some have one start"):
+        read_lottery(path, "school", {"first": "2021-11", "second": "2021-11"})
+
+
+@pytest.mark.parametrize(("first", "last"), [("2021-11", "2022-06"), ("2021-12", "2022-06"), ("2020-09", "2022-01")])
+def test_starts_around_which_the_files_do_not_lie_are_named(first, last):
+    """The list was said to be of other files, since nobody had a school before the first start."""
+    lottery = Lottery("school", pd.DataFrame(), {"first": "2021-11", "second": "2022-02"})
+    require_reach(lottery, "2021-10", "2022-02")
+    with pytest.raises(BadInput, match=f"{first} to {last}, do not lie around .* draw, 2021-11, 2022-02"):
+        require_reach(lottery, first, last)
 
 
 def test_a_list_of_students_whose_columns_slipped_shows_none_of_them(tmp_path):

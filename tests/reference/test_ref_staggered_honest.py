@@ -226,6 +226,13 @@ def test_a_change_before_that_is_poorly_known_leaves_an_end():
     assert np.isfinite(found).all() and found[1] == pytest.approx(100 * (2 + 1645), rel=0.3)
 
 
+def test_values_far_out_that_only_the_wrong_sign_holds_do_not_widen_the_set():
+    """Two candidates of the wrong sign tie far out, where the conditional test rejects nothing in a narrow band."""
+    covariance = 0.999 ** np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    found = magnitudes_interval(Problem(np.array([3.0, 1.0, 0.5, 2.0, 1.0]), covariance, 2, 3, np.ones(3) / 3), 1.0)
+    assert found == pytest.approx((-4.5, 8.1), abs=0.1)
+
+
 def test_a_change_before_of_very_many_standard_errors_takes_no_longer():
     """One of 1e10 standard errors would need as many values of a grid of one step."""
     low, high = magnitudes_interval(Problem(np.array([1e10, 5.0]), np.eye(2), 1, 1, np.ones(1)), 1.0)
