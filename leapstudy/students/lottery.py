@@ -22,7 +22,7 @@ from leapstudy.students.settings import Level, StudentSettings
 COLUMNS = ("unit", "stratum", "phase")
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 NEXT = f"Give its first month under `starts:` in `rollout:`; who is compared has the phase {WAITING!r}."
-_HOMES = {"school": "school_code", "district": "district_code"}
+HOMES = {"school": "school_code", "district": "district_code"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -147,5 +147,5 @@ def units_of(data: StudentData, lottery: Lottery) -> Table:
             enrolled = panel.select(unit="student").distinct()
             return keep(con, "reading the draw", assignment.semi_join(enrolled, "unit").mutate(student=ibis._.unit))
         before = panel.filter(panel.month < ibis.literal(f"{lottery.first}-01").cast("date"))
-        home = before.group_by("student").agg(unit=before[_HOMES[lottery.level]].argmax(before.month))
+        home = before.group_by("student").agg(unit=before[HOMES[lottery.level]].argmax(before.month))
         return keep(con, "reading the draw", home.join(assignment, "unit"))

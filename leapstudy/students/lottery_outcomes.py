@@ -17,7 +17,7 @@ from leapstudy.core.names import WAITING, check_option
 from leapstudy.students.eligible import CHRONIC_PERCENT, Outcome
 from leapstudy.students.engine import sealed
 from leapstudy.students.handle import StudentData, engine_table, visit_table
-from leapstudy.students.lottery import Lottery, units_of
+from leapstudy.students.lottery import HOMES, Lottery, units_of
 
 # Points of the whole: a student who misses no day, or all students of a group.
 TOP = 100.0
@@ -156,13 +156,26 @@ def require_reach(lottery: Lottery, first: str, last: str) -> None:
         )
 
 
-def _check(outcome: np.ndarray, lottery: Lottery) -> None:
-    observed = np.isfinite(outcome)
-    if observed.any(axis=1).mean() < 1 / 2:
+def require_files(panel: Table, lottery: Lottery) -> None:
+    """Refuse a list of schools or districts of which these files hold too few, or not the months around the starts."""
+    ends = sealed("listing the months", panel.agg(first=panel.month.min(), last=panel.month.max()).to_pyarrow)
+    require_reach(lottery, *(f"{day:%Y-%m}" for day in ends.to_pylist()[0].values()))
+    codes = panel[HOMES[lottery.level]].name("unit")
+    present = sealed("listing the units", panel.select(codes).distinct().to_pyarrow)["unit"].to_pylist()
+    _require_half(lottery.units["unit"].isin(present).to_numpy())
+
+
+def _require_half(present: np.ndarray) -> None:
+    if present.mean() < 1 / 2:
         raise BadInput(
-            f"Fewer than half of the {len(outcome)} units of the draw are in the student files. Is it the list of "
+            f"Fewer than half of the {len(present)} units of the draw are in the student files. Is it the list of "
             "these files, drawn by the same kind of unit and under the same key?"
         )
+
+
+def _check(outcome: np.ndarray, lottery: Lottery) -> None:
+    observed = np.isfinite(outcome)
+    _require_half(observed.any(axis=1))
     if not observed.any(axis=0).all():
         raise BadInput(
             f"No unit of the draw is seen in one of the periods before and after {', '.join(lottery.starts)}. "

@@ -65,6 +65,8 @@ class Checked:
         Who stands in each group, see `leapstudy.students.sketch`; none of the SIMULATED state.
     raw_ids : bool
         Whether ids are the files' own, so that a key must make pseudonyms of them.
+    drawn : str
+        What is wrong with the list of a draw beside these files; empty where nothing is.
     """
 
     text: str
@@ -73,6 +75,7 @@ class Checked:
     accounts: tuple[dict[str, Any], ...]
     sketches: tuple[dict[str, Any], ...] = ()
     raw_ids: bool = False
+    drawn: str = ""
 
 
 def check_students(settings: StudentSettings) -> Checked:
@@ -107,7 +110,7 @@ def no_answer(checked: Checked, settings: StudentSettings) -> str:
     """Return why files that can be used must not, or cannot, be answered; empty where they may."""
     if not (checked.districts or settings.draw):  # the effect of an offer is told where nobody took it up, too
         return "Nobody in these files was visited, so there is no effect to estimate."
-    if reason := missing_key(checked) or unnamed(settings) or unread(settings):
+    if reason := missing_key(checked) or unnamed(settings) or unread(settings) or checked.drawn:
         return reason
     if settings.earlier_answers == "unpublished":
         return ""
@@ -160,11 +163,18 @@ def unread(settings: StudentSettings) -> str:
     """Return what is wrong with the list of the draw that the parameters name; empty where it can be used."""
     from leapstudy.students.lottery import lottery_of  # imports the engine
 
-    try:
-        lottery_of(settings)
-    except BadInput as reason:
-        return str(reason)
-    return ""
+    return attempt(lottery_of, settings)[1]
+
+
+def _beside(months: Any, settings: StudentSettings) -> str:
+    """Return why a list of schools or districts is not one of these files; of students the run alone has the key."""
+    from leapstudy.students.lottery import lottery_of
+    from leapstudy.students.lottery_outcomes import require_files
+
+    if not settings.draw or settings.rollout.level == "student":
+        return ""
+    lottery, _ = attempt(lottery_of, settings)
+    return "" if lottery is None else attempt(require_files, months, lottery)[1]
 
 
 def _check(settings: StudentSettings) -> Checked:
@@ -197,16 +207,17 @@ def _check(settings: StudentSettings) -> Checked:
         reports.append(outcomes_report)
     reports = [check.with_columns(item, con, files[item.role], how) for item in reports]
     ok = all(item.ok for item in reports)
-    codes, sketches, raw_ids = [], [], has_raw_ids(rows)
+    codes, sketches, raw_ids, drawn = [], [], has_raw_ids(rows), ""
     if ok:
         visits = check.kept_rows(log_rows, VISITS.names)
         months = check.kept_rows(rows, MONTH_COLUMNS)
         codes = _visited_districts(visits, months)
         results = None if outcomes is None else check.kept_rows(outcomes, OUTCOMES.names)
         sketches = [] if simulated else group_sketches(months, visits, results)
+        drawn = _beside(months, settings)
     accounts = [jsonable(account) for item in reports for account in item.accounts]
     text = "\n".join(item.text() for item in reports)
-    return Checked(text, ok, places_of(codes, settings), tuple(accounts), tuple(sketches), raw_ids)
+    return Checked(text, ok, places_of(codes, settings), tuple(accounts), tuple(sketches), raw_ids, drawn)
 
 
 def _visited_districts(log: Any, panel: Any) -> list[str]:

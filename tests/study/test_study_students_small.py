@@ -142,6 +142,24 @@ def _both_refuse(words, capsys):
     assert ended.value.exit_code == 2 and words in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("of", "start", "words"),
+    [
+        ("X{}", "2021-11", "Fewer than half of the"),
+        ("{}", "2031-11", "do not lie around the starts of the draw, 2031-11"),
+    ],
+)
+def test_check_holds_the_list_of_schools_against_the_files_as_a_run_does(
+    own_pair, own_workspace, tmp_path, capsys, of, start, words
+):
+    schools = own_pair[0]["school_code"].unique()
+    phases = [start if place % 2 else "waiting" for place in range(len(schools))]
+    table = pd.DataFrame({"unit": [of.format(code) for code in schools], "stratum": "all", "phase": phases})
+    table.to_csv(tmp_path / "list.csv", index=False)
+    own_workspace(*own_pair, draw=str(tmp_path / "list.csv"), rollout={"level": "school"})
+    _both_refuse(words, capsys)
+
+
 def test_students_who_drew_lots_are_answered_by_their_list_and_on_its_day(own_pair, own_workspace, capsys):
     own_workspace(*own_pair)
     blank = {field.name: "" for field in dataclasses.fields(DrawRecord)}
