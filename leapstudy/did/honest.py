@@ -266,7 +266,7 @@ def magnitudes_interval(problem: Problem, m_bar: float) -> tuple[float, float]:
     """
     b, covariance, weights, n_pre = problem.estimate, problem.covariance, problem.weights, problem.n_pre
     se = float(np.sqrt(weights @ covariance[n_pre:, n_pre:] @ weights))
-    before = np.diff(np.eye(n_pre, len(b)), axis=0, append=np.zeros((1, len(b))))
+    before = _changes(n_pre, len(b))[:n_pre]
     errors = np.sqrt(np.einsum("ij,jk,ik->i", before, covariance, before).clip(0.0))
     times_before = m_bar * float(np.arange(1, problem.n_post + 1) @ np.abs(weights))
     reach = times_before * float(np.abs(before @ b).max()) + REACH * se
@@ -308,12 +308,16 @@ def _polyhedra(problem: Problem, m_bar: float) -> list["_Polyhedron"]:
     if n_post == 1:  # a second effect, whose true value is free: then the sign of the largest change is tested as well
         b, covariance, weights, n_post = np.append(b, b[-1]), np.pad(covariance, (0, 1)), np.append(weights, 0.0), 2
         covariance[-1, -1] = covariance[-2, -2]
-    levels = np.insert(np.eye(len(b)), problem.n_pre, 0.0, axis=0)  # the reference is zero
-    changes = np.diff(levels, axis=0)
+    changes = _changes(problem.n_pre, len(b))
     before, after = changes[: problem.n_pre], changes[problem.n_pre :]
     return [
         _polyhedron(b, covariance, weights, after, m_bar * sign * largest) for largest in before for sign in (1.0, -1.0)
     ]
+
+
+def _changes(n_pre: int, count: int) -> np.ndarray:
+    """Return each change from one period to the next as weights on the estimates; the reference is zero."""
+    return np.diff(np.insert(np.eye(count), n_pre, 0.0, axis=0), axis=0)
 
 
 def _polyhedron(
