@@ -1,7 +1,6 @@
 """The command line: every command says what it did, and exits 0 (done), 1 (something failed) or 2 (bad input)."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ import leapstudy
 import leapstudy.batch  # leaves out what jsonschema compiles for seconds, also of commands that run no batch
 from leapstudy.cli import before
 from leapstudy.cli.checking import check
+from leapstudy.cli.interrupts import listen, of_interrupt
 from leapstudy.cli.new import app as editions
 from leapstudy.cli.new import new
 from leapstudy.cli.typed import name_study, say, typed
@@ -464,17 +464,9 @@ def _take_over() -> None:
         _say(f"Kept, since you changed them: {', '.join(names)}. Delete one and say it again to get the newer.")
 
 
-def _of_interrupt(error: BaseException | None) -> bool:
-    """Say whether an error is what a library made of Ctrl-C, such as one that was being imported."""
-    return error is not None and (
-        isinstance(error, KeyboardInterrupt) or _of_interrupt(error.__cause__ or error.__context__)
-    )
-
-
 def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
-    # a batch system says that time is up with SIGTERM: end as after Ctrl-C
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    listen()
     collect_rarely()
     try:
         # where a command ends by `typer.Exit`, this call returns its code and raises nothing
@@ -501,7 +493,7 @@ def main() -> None:
         if hasattr(error, "format_message"):  # click's usage errors
             say(f"Error: {error.format_message()} Try --help.", err=True)
             sys.exit(2)
-        if not _of_interrupt(error):
+        if not of_interrupt(error):
             raise
         code = Interrupted.exit_code
     if code == Interrupted.exit_code:

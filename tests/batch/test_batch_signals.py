@@ -27,6 +27,20 @@ if district != "hartford":
     time.sleep(300)
 pathlib.Path(result_path).write_text('{{"schema": 1, "track": "public", "estimates": []}}', encoding="utf-8")""",
 )
+# What the main thread runs when the signal arrives swallows what is raised in it: here a weak reference's callback.
+LOST = """
+import signal, sys, time, weakref
+from leapstudy import cli
+
+def command(**_):
+    thing = type("Thing", (), {})()
+    watched = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+    del thing
+    time.sleep(60)
+
+cli.app = command
+cli.main()
+"""
 LAB = f"""
 import sys
 from leapstudy.batch import lab
@@ -37,6 +51,13 @@ lab.lab_command = lambda *_: [sys.executable, "-c", child]
 sys.argv = ["leapstudy", "lab"]
 cli.main()
 """
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays():
+    yield
+    for item in _left():
+        item.kill()
 
 
 def _left():
@@ -66,6 +87,12 @@ def test_an_interrupted_run_says_what_is_done_and_leaves_nothing_running(workspa
     )
     assert told.count("\n") == 1 and "goes on from there" in told
     assert not _left()
+
+
+def test_an_interrupt_that_a_callback_swallows_is_heard_all_the_same():
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 130
+    assert done.stderr.startswith("Interrupted. Nothing half made counts as done") and done.stderr.count("\n") == 1
 
 
 def test_an_interrupted_lab_ends_with_a_sentence_and_everything_in_it(workspace):
