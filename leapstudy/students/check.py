@@ -174,9 +174,9 @@ def limits_for(table: Table, districts: Sequence[str], how: Reading) -> Limits:
     codes = sealed("listing the districts", code_table.limit(MOST_CODES).to_pyarrow)["district_code"].to_pylist()
     students = sealed("counting the students", table.student.nunique().to_pyarrow).as_py()
     too_many = len(codes) == MOST_CODES
-    zeros = any(code.startswith("0") for code in codes)
+    numbers = [code for code in codes if code.isascii() and code.isdigit()]
     return Limits(
-        code_length=max(map(len, codes)) if zeros else 0,
+        code_length=max(map(len, numbers)) if any(code.startswith("0") for code in numbers) else 0,
         codes_like_ids=too_many or (len(codes) >= FEWEST_CODES and students < STUDENTS_A_CODE * len(codes)),
         supports=how.supports,
     )

@@ -60,7 +60,7 @@ class Limits:
     known_districts
         Legal codes; empty takes the codes as the files have them.
     code_length
-        Characters of a code whose leading zeros count; 0 where no code begins with a zero.
+        Digits of a code whose leading zeros count; 0 where no code that is a number begins with a zero.
     codes_like_ids
         Whether there are nearly as many codes as students.
     overrun_days, feed_students

@@ -402,6 +402,18 @@ def test_a_district_that_the_parameters_name_is_known_beside_the_studys_own():
     assert limits_for(table, ("0150011",), names).known_districts == ()  # of another state all codes are their own
 
 
+@pytest.mark.parametrize(
+    ("codes", "found"),
+    [(("0061", "0200", "0610CH001"), {}), (("0061", "200", "0610CH001"), {"lost_zeros": 1})],
+)
+def test_how_long_codes_of_letters_are_says_nothing_of_zeros_that_numbers_lost(check_rows, codes, found):
+    """The same of a header line that stands again in the middle of a file: it is the one row that is refused."""
+    rows = [{"district_code": code, "student": f"~Pbbbbbbbbb{place}"} for place, code in enumerate(codes)]
+    assert _found(check_rows(*rows, known=())) == found
+    header = {name: name for name in ROW}
+    assert "lost_zeros" not in _found(check_rows(*rows[::2], header, known=()))
+
+
 def test_a_file_of_which_half_the_codes_lost_their_zeros_is_refused_and_none_is_shown(check_rows):
     report = check_rows({"district_code": "640011"}, {"district_code": "D7", "month": "2020-10"})
     assert _found(report) == {"lost_zeros": 1, "unknown_district": 1}
