@@ -1,6 +1,7 @@
 """The whole answer of the public track: for one district, and for all of them together."""
 
 from dataclasses import dataclass, fields
+from math import isfinite
 from operator import attrgetter
 
 import pandas as pd
@@ -81,15 +82,18 @@ class SharedAnswer:
     sensitivity: Sensitivity
 
     def __repr__(self) -> str:
-        """Return the main row in a few lines; everything else is an attribute."""
+        """Return what the pages say in a few lines, by the preferred test as they do; all else is an attribute."""
         main, unit = self.main, outcome_unit(self.main.outcome, "long")
+        test, least = getattr(self, "headline", None), self.detectable.mde_pp
+        low, high = (test.low_pp, test.high_pp) if test else (main.ci_low_pp, main.ci_high_pp)
+        found = f"{number(least)} {unit} with 80% power" if isfinite(least) else "no effect, however large"
         return "\n".join(
             [
                 f"{type(self).__name__}: {self.district}",
-                (f"  Estimate    {number(main.estimate_pp)} {unit} ({between(main.ci_low_pp, main.ci_high_pp)})"),
+                f"  Estimate    {number(main.estimate_pp)} {unit} ({between(low, high)})",
                 f"  Contrast    {main.pre} to {main.post}, {main.outcome}, edition {main.edition}",
                 f"  Comparison  {main.comparison}, {main.n_treated} against {main.n_comparison}",
-                f"  Detectable  {number(self.detectable.mde_t_pp)} {unit} with 80% power",
+                f"  Detectable  {found}",
                 f"  Attributes  main, estimates, event_study, sensitivity and {len(fields(self)) - 4} more",
             ]
         )

@@ -154,6 +154,8 @@ def test_false_starts_and_bounds_are_the_study_s_own(pooled):
 def test_the_whole_answer_has_a_short_repr_and_is_saved_by_its_ending(tmp_path):
     study = ls.answer("hartford")
     assert max(len(repr(item).splitlines()) for item in (study, study.answer)) <= 10
+    # Hartford's preferred test has no bounded interval and cannot reject: no other test's may stand for it
+    assert "0.69 percentage points (no bounded interval)" in repr(study) and "no effect, however large" in repr(study)
     result = ls.diff_in_diff(ls.panel())
     for item, name in ((study, "whole.json"), (study, "rows.csv"), (result, "mine.csv"), (result, "mine.svg")):
         ls.save(item, tmp_path / name)
