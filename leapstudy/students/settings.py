@@ -55,6 +55,13 @@ def _zone(name: str) -> str:
     return name
 
 
+def _memory(amount: str) -> str:
+    """Return an amount of memory as an engine takes it, found here since the SIMULATED state's engine starts in a run."""
+    if not re.fullmatch(r"(?!0+\D)\d+(\.\d+)?\s*([KMGT](i?B)?|%)", amount.strip(), re.IGNORECASE):
+        raise ValueError(f"{amount!r} is no amount of memory; write it as 500MB or 2GB")
+    return amount
+
+
 Support = Annotated[str, AfterValidator(_support)]
 # What was drawn by lot.
 Level = Literal["student", "school", "district"]
@@ -104,7 +111,7 @@ class StudentSettings(Part):
     max_unmatched: float = Field(default=0.1, ge=0, le=1)
     earlier_answers: Literal["published", "unpublished"] = "published"
     engine: str = "duckdb"
-    memory_limit: str
+    memory_limit: Annotated[str, AfterValidator(_memory)]
     min_comparison: int = Field(ge=1)
     early: tuple[int, int]
     months_after: int = Field(ge=1, le=24)

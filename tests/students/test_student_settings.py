@@ -50,6 +50,8 @@ def test_the_default_input_is_the_simulated_state():
         ({"values": {"type": {"in_person": "Home"}}}, "meaning of a type .*'Home'.* Legal: in_person, phone"),
         ({"values": {"completed": {"Met": "met"}}}, "meaning of a completed .*'met'.* Legal: 1, true, t, yes, y, 0"),
         ({"time_zone": "Eastern"}, "'Eastern' is no time zone; write one such as America/New_York"),
+        ({"memory_limit": "lots"}, "memory_limit: 'lots' is no amount of memory; write it as 500MB or 2GB"),
+        ({"memory_limit": "0GB"}, "'0GB' is no amount of memory"),
         ({"engine": "duckbd"}, "Did you mean 'duckdb'"),
         ({"engine": "spark:/host:7077"}, "spark://HOST:PORT"),
     ],
