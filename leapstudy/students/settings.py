@@ -57,7 +57,8 @@ def _zone(name: str) -> str:
 
 def _memory(amount: str) -> str:
     """Return an amount of memory as an engine takes it, found here since the SIMULATED state's engine starts in a run."""
-    if not re.fullmatch(r"(?!0+\D)\d+(\.\d+)?\s*([KMGT](i?B)?|%)", amount.strip(), re.IGNORECASE):
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:[KMGT](?:i?B)?|%)", amount.strip(), re.IGNORECASE)
+    if not found or not float(found[1]):
         raise ValueError(f"{amount!r} is no amount of memory; write it as 500MB or 2GB")
     return amount
 

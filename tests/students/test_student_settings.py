@@ -68,6 +68,11 @@ def test_the_example_of_own_values_is_one_that_is_read(tmp_path):
     assert _load(tmp_path, values={"grade": {"Kind.": "k", "First": "1"}, "type": {"H": "In-Person"}}).values
 
 
+@pytest.mark.parametrize("amount", ["0.5GB", "500 MiB", "2g", "50%"])
+def test_amounts_of_memory_that_the_engine_takes_are_legal(amount, tmp_path):
+    assert _load(tmp_path, memory_limit=amount).memory_limit == amount
+
+
 def test_a_missing_or_broken_file_is_said(tmp_path):
     with pytest.raises(BadInput, match="missing"):
         load_settings(tmp_path / "none.yml")
