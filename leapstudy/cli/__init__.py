@@ -12,7 +12,7 @@ import leapstudy
 import leapstudy.batch  # leaves out what jsonschema compiles for seconds, also of commands that run no batch
 from leapstudy.cli import before
 from leapstudy.cli.checking import check
-from leapstudy.cli.interrupts import listen, of_interrupt
+from leapstudy.cli.interrupts import listening, of_interrupt
 from leapstudy.cli.new import app as editions
 from leapstudy.cli.new import new
 from leapstudy.cli.typed import name_study, say, typed
@@ -464,9 +464,9 @@ def _take_over() -> None:
         _say(f"Kept, since you changed them: {', '.join(names)}. Delete one and say it again to get the newer.")
 
 
+@listening()
 def main() -> None:
     """Run the command line; an error meant for people is printed without a traceback."""
-    listen()
     collect_rarely()
     try:
         # where a command ends by `typer.Exit`, this call returns its code and raises nothing

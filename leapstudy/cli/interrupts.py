@@ -4,30 +4,42 @@ import signal
 import sys
 import threading
 from _thread import interrupt_main
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Long enough for the callback in which the interrupt was lost to have ended.
 AGAIN_SECONDS = 0.05
 
 
-def listen() -> None:
+@contextmanager
+def listening() -> Iterator[None]:
     """Raise KeyboardInterrupt in the main thread on SIGTERM as on Ctrl-C, and once more where it was lost.
 
     A batch system says that time is up with SIGTERM. Python runs the handler wherever the main thread happens to be;
     inside the callback of a weak reference or a ``__del__`` the exception is reported as ignored, and whoever waits
-    goes on waiting.
+    goes on waiting. What was both lost and heard, as in the middle of an import, is not asked again after the end.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.unraisablehook = partial(_once_more, before=sys.unraisablehook)
+    before, asked = sys.unraisablehook, []
 
+    def _once_more(lost: Any) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            asked.append(threading.Timer(AGAIN_SECONDS, _interrupt))
+            asked[-1].start()
+        else:
+            before(lost)
 
-def _once_more(lost: Any, before: Callable[[Any], Any]) -> None:
-    if issubclass(lost.exc_type, KeyboardInterrupt):
-        threading.Timer(AGAIN_SECONDS, _interrupt).start()
-    else:
-        before(lost)
+    sys.unraisablehook = _once_more
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in asked:
+            timer.cancel()
+        # An interrupt that went through a string being executed, as of a dataclass that was being imported, would make
+        # Python end by a signal whoever caught it; the next string clears that.
+        exec("")
 
 
 def _interrupt() -> None:
