@@ -56,7 +56,7 @@ def _zone(name: str) -> str:
 
 
 def _memory(amount: str) -> str:
-    """Return an amount of memory as an engine takes it, found here since the SIMULATED state's engine starts in a run."""
+    """Return an amount of memory as an engine takes it; here, since the SIMULATED state's engine starts in a run."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:[KMGT](?:i?B)?|%)", amount.strip(), re.IGNORECASE)
     if not found or not float(found[1]):
         raise ValueError(f"{amount!r} is no amount of memory; write it as 500MB or 2GB")
