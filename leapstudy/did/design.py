@@ -119,9 +119,9 @@ def sample_of_codes(
     codes, without_program = _not_ended(panel, spec, treated)
     clock = clock_of(panel.state, panel.starts, codes)
     contrast = clock.contrasts()[spec.contrast]
-    if not clock.is_calendar:
-        _refuse_beyond(panel, spec, clock, codes)
     window = _before_ends(panel, clock, clock.usable(years), codes) if years else contrast.years
+    if not (clock.is_calendar or (years and window)):  # years of one's own, as of trends, need not be the contrast's
+        _refuse_beyond(panel, spec, clock, codes)
     pieces = [_figures(panel, spec, (*codes, *group), clock.school_years(window, start)) for start in clock.starts]
     y, students = (np.stack(part) for part in zip(*pieces, strict=True))
     n, start_of = len(codes), np.array([clock.starts.index(panel.starts.get(code, clock.starts[0])) for code in codes])

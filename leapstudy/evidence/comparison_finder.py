@@ -108,7 +108,10 @@ def baseline_equivalence(data: StudyData, treated: Sequence[str], spec: Spec) ->
             panel = build_panel(data, measure, spec.edition)
         except BadInput:  # not published, or as bounds only
             continue
-        rows += [_row(panel, codes, group, shift(k), spec) for k in offsets]
+        years = [shift(k) for k in offsets]
+        if measure == CHRONIC:  # published in other years than attendance: the last one that there is by then
+            years = [max((one for one in panel.years if one <= year), default=year) for year in years]
+        rows += [_row(panel, codes, group, year, spec) for year in years]
     return tuple(rows)
 
 

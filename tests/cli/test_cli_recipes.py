@@ -28,7 +28,7 @@ def test_a_group_of_ones_own_and_another_start_reach_the_pages_once_a_choice_is_
         state.read_text(encoding="utf-8").replace("contrasts:", f"{GROUP}\ncontrasts:", 1), encoding="utf-8"
     )
     starts = root / "data" / "raw" / "leap_facts" / "units.csv"
-    starts.write_text(f"{starts.read_text(encoding='utf-8')}0020011,2021-22,,INVENTED for a test\n", encoding="utf-8")
+    starts.write_text(f"{starts.read_text(encoding='utf-8')}0020011,2022-23,,INVENTED for a test\n", encoding="utf-8")
     assert command("data", "pin", "leap_facts/units.csv").returncode == 0
     assert "leapstudy choose" in command("check").stderr
     assert command("choose", "others", "--reason", "another start").returncode == 0

@@ -10,12 +10,14 @@ import pytest
 import leapstudy as ls
 from leapstudy.core.errors import BadInput
 from leapstudy.data.state import load_state
+from leapstudy.did.answering import answer_all
 from leapstudy.did.contrasts import Clock
 from leapstudy.did.design import Spec, build_sample
 from leapstudy.did.effect import fit
 from leapstudy.did.nested import without_unit
 from leapstudy.did.permutation import shuffled, shuffled_starts, started_effects
 from leapstudy.did.sample import Sides, each_alone, in_own_years
+from leapstudy.did.sensitivity.bounds import robust_bounds
 from leapstudy.did.sensitivity.covariates import adjusted, traits_before
 from leapstudy.did.spread import mean_variance
 
@@ -178,3 +180,11 @@ def test_a_unit_without_a_trait_is_as_one_that_was_never_in_the_group(two_starts
     without = build_sample(two_starts, Spec(comparison=tuple(others)), list(two_starts.starts))
     left_out = adjusted(sample, traits.drop(index=lacking))
     assert left_out == adjusted(without, traits) and left_out.n_comparison == len(others)
+
+
+def test_chronic_absence_that_ends_before_every_start_is_shown_over_its_years_where_starts_differ_too(two_starts):
+    """Its table ends with 2019-20, three years before the later start: trends before, and no effect."""
+    answer = answer_all(two_starts, Spec(), robust=False)
+    assert list(answer.chronic.table["event_time"]) == list(range(-9, -2))
+    with pytest.raises(BadInput, match="need a year after the reference"):
+        robust_bounds(answer.chronic, "relative_magnitudes")

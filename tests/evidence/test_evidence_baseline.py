@@ -28,6 +28,16 @@ def test_pooled_alliance_row_equals_the_long_way(study):
     assert row.category == "satisfied with adjustment"
 
 
+def test_who_starts_years_after_the_last_chronic_absence_is_held_against_that(study):
+    later = replace(study, starts={**study.starts, HARTFORD: "2022-23"})
+    rows = baseline_equivalence(later, [HARTFORD], Spec())
+    assert [(row.measure, row.year) for row in rows] == [
+        ("chronic_absence", "2019-20"),
+        ("attendance_rate", "2020-21"),
+        ("attendance_rate", "2021-22"),
+    ]
+
+
 def test_the_comparison_group_decides_the_category(study):
     pooled = {
         name: baseline_equivalence(study, _leap(study), Spec(comparison=name))[0]

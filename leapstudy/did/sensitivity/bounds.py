@@ -23,6 +23,7 @@ HOLE = (
     "Robust bounds need earlier figures in a row, and one between them lacks: what is seen over several periods is no "
     "change from one to the next, by which they measure a departure."
 )
+NOTHING_AFTER = "Robust bounds need a year after the reference, and the years that all starts share end with it."
 # Departures shown, in multiples of the largest one seen before.
 TIMES = (0.0, 1.0)
 
@@ -113,6 +114,8 @@ def robust_bounds(study: EventStudy, kind: Violation, times: Sequence[float] = T
     before = (events["event_time"] < reference).to_numpy()
     order = [*np.flatnonzero(before), *np.flatnonzero(~before)]
     n_pre = int(before.sum())
+    if n_pre == len(b):
+        raise BadInput(NOTHING_AFTER)
     largest = largest_before(b[before], kind)
     unit = largest if kind == "smoothness" else 1.0
     t = float(((events["high_pp"] - events["estimate_pp"]) / events["se_pp"]).iloc[0])
