@@ -69,10 +69,10 @@ def _tag(reading: Reading, say: dict[str, str]) -> str:
 def _title(reading: Reading, say: dict[str, str]) -> str:
     effect = reading.effect
     key = "chart_finding" if effect.bounded else "chart_finding_open"
-    if effect.bounded and reading.verdict.kind in UNCLAIMED:
+    if reading.verdict.kind in UNCLAIMED:
         key = "chart_finding_unclaimed"
     low, high = (number(end) if end is not None else "" for end in (effect.low, effect.high))
-    return say[key].format(effect=number(effect.value), low=low, high=high)
+    return say[key].format(effect=number(effect.value), low=low, high=high, range=range_words(effect, say, 2))
 
 
 def _rows(reading: Reading, say: dict[str, str]) -> pd.DataFrame:

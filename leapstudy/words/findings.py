@@ -8,7 +8,7 @@ import textwrap
 
 from leapstudy.core.estimate import SCHOOL_DAYS, Estimate
 from leapstudy.core.names import ALL_DISTRICTS
-from leapstudy.core.phrases import capital, interval_words, missing, number, probability
+from leapstudy.core.phrases import between, capital, interval_words, missing, number, probability
 from leapstudy.core.table import extremes, records
 from leapstudy.data.describe import TREATED, edition_differences, final_in_both, group_labels
 from leapstudy.data.names import (
@@ -33,7 +33,7 @@ from leapstudy.did.spread import Detectable
 from leapstudy.evidence.assess import STATEMENT
 from leapstudy.evidence.cost import VISITED_ASSUMPTION
 from leapstudy.evidence.power import COVERAGE_ASSUMPTION, PART_ASSUMPTION, PowerBlock
-from leapstudy.evidence.verdict import Verdict, size_of
+from leapstudy.evidence.verdict import UNCLAIMED, Verdict, size_of
 from leapstudy.study.public import Study
 from leapstudy.words.sentences import LINE, Catalog, Finding
 
@@ -99,7 +99,7 @@ def answer(study: Study) -> Finding:
         "answer",
         main.estimate_pp,
         (low, high),
-        title=district_title(study.answer) if single else best_title(main, low, high),
+        title=district_title(study.answer) if single else best_title(main, low, high, verdict.kind not in UNCLAIMED),
         outcome=capital(outcome_words(main.outcome)),
         name=f"{article}{treated_words(study.answer)}",
         moved=moved(main.estimate_pp, main.outcome),
@@ -118,9 +118,11 @@ def power_words(detectable: Detectable, outcome: str) -> str:
     return CATALOG.say("power", detectable=detectable, asked=outcome)
 
 
-def best_title(main: Estimate, low: float | None, high: float | None) -> str:
-    """Return an effect and what else fits the data."""
+def best_title(main: Estimate, low: float | None, high: float | None, claimed: bool = True) -> str:
+    """Return an effect and what else fits the data; where none may be claimed, what the comparison gives."""
     slots = {"value": main.estimate_pp, "asked": main.outcome}
+    if not claimed:
+        return CATALOG.say("best_unclaimed", interval=between(low, high), **slots)
     if missing(low) or missing(high):
         return CATALOG.say("best_open", **slots)
     return CATALOG.say("best", ends=(low, high), **slots)

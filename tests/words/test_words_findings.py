@@ -101,9 +101,16 @@ def test_an_outcome_over_years_has_one_interval_wherever_it_is_said(pooled):
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_a_picture_calls_nothing_an_effect_that_its_verdict_does_not(pooled, kind):
+    """Whether or not an interval can be put around it, as none can around most single districts."""
     reading = read_result(jsonable({**pooled.parts, "made": {}}))
-    title = plain_chart(replace(reading, verdict=replace(reading.verdict, kind=kind))).title
-    assert ("cannot be read as an effect" in title) == (kind in UNCLAIMED)
+    reading = replace(reading, verdict=replace(reading.verdict, kind=kind))
+    endless = replace(reading, effect=replace(reading.effect, low=None, high=None))
+    verdict = replace(pooled.evidence.verdict, kind=kind)
+    titles = [plain_chart(one).title for one in (reading, endless)]
+    if kind != "selection":  # of students alone
+        titles.append(sentences.answer(replace(pooled, evidence=replace(pooled.evidence, verdict=verdict))).title)
+    assert {"cannot be read as an effect" in title for title in titles} == {kind in UNCLAIMED}
+    assert {"of the effect" in title or "'s effect" in title for title in titles} == {kind not in UNCLAIMED}
 
 
 def test_each_year_has_a_paragraph_and_the_picture_the_same_words(one, capsys):
