@@ -260,6 +260,7 @@ def test_an_engine_error_is_sealed_with_its_whole_chain(tmp_path):
         sealed("counting", fail)
     shown = "".join(traceback.format_exception(caught.value))
     assert SECRET not in shown and caught.value.__context__ is None
+    assert ibis.options.sql.fuse_selects, "what is set for a query is the user's own again"
 
 
 LONG_QUERY = """
