@@ -159,7 +159,7 @@ SAID = {
     r"TODO: such as public domain": "public",
     r"TODO: how pages cite[^\"]*": "DESE",
     r"TODO: the program's full name": "INVENTED PROGRAM",
-    r"TODO: what sentences[^\"]*": "the visits",
+    r"TODO: what sentences call it, without 'the'[^\"]*": "Bay Visits",
     r"TODO: what was done[^\"]*": "home visits",
     r"TODO: what it did[^\"]*": "sent staff to homes",
     r"TODO: year and month[^\"]*": "2021-05",
