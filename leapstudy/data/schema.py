@@ -97,7 +97,10 @@ def _typed(column: PublishedColumn, cells: pd.Series) -> tuple[pd.Series, str]:
     """Return the cells as the column's kind, and what is wrong with them."""
     blank = (cells == "") | cells.isin([*column.suppressed, *column.bounded])
     if (cells == "").any() and not column.blank:
-        return cells, f"column {column.name!r} has {(cells == '').sum()} empty cells, and none is allowed there."
+        return (
+            cells,
+            f"column {column.name!r} has {counted(int((cells == '').sum()), 'empty cell')}, and none is allowed there.",
+        )
     if column.kind == "text":  # names as published hold doubled spaces
         cells = cells.str.split().str.join(" ")
     if column.kind not in NUMERIC:

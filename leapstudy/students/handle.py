@@ -10,6 +10,7 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from leapstudy.core.errors import BadInput
+from leapstudy.core.phrases import counted
 from leapstudy.students import contract
 from leapstudy.students.check import (
     NO_VISIT_INSIDE,
@@ -66,8 +67,9 @@ class StudentData:
         size, mark = self.size, "SIMULATED, " if self.simulated else ""
         columns = ", ".join(f"{name} {kind}" for name, kind in self.__panel.schema().items())
         return (
-            f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, {size.districts} "
-            f"districts, {size.first_month} to {size.last_month}; columns: {columns}; rows never leave the database)"
+            f"StudentData({mark}{shown(size.students)} students, {shown(size.visited)} visited, "
+            f"{counted(size.districts, 'district')}, {size.first_month} to {size.last_month}; "
+            f"columns: {columns}; rows never leave the database)"
         )
 
     def _repr_html_(self) -> str:

@@ -13,6 +13,7 @@ from ibis.expr.types import Table
 from leapstudy.core import paths
 from leapstudy.core.errors import BadInput, bad_value
 from leapstudy.core.names import WAITING, options
+from leapstudy.core.phrases import counted
 from leapstudy.students.engine import keep, lent
 from leapstudy.students.guard import PATTERN
 from leapstudy.students.handle import StudentData, engine_table
@@ -110,11 +111,13 @@ def _cells(path: Path) -> pd.DataFrame:
 def _check(units: pd.DataFrame, name: str, starts: Mapping[str, str], level: str) -> None:
     duplicates = int(units["unit"].duplicated().sum())
     if duplicates:
-        raise BadInput(f"{name} has {duplicates} units more than once. A unit is drawn once; write the list again.")
+        raise BadInput(
+            f"{name} has {counted(duplicates, 'unit')} more than once. A unit is drawn once; write the list again."
+        )
     legal = (*starts, WAITING)
     odd = units.loc[~units["phase"].isin(legal), "phase"]
     if len(odd) and level == "student":  # a column that slipped would show one of them
-        raise BadInput(f"The phase of {len(odd):,} lines of {name} is none of {', '.join(legal)}. {NEXT}")
+        raise BadInput(f"The phase of {counted(len(odd), 'line')} of {name} is none of {', '.join(legal)}. {NEXT}")
     if len(odd):
         raise bad_value("phase of the draw", odd.iloc[0], legal, NEXT)
     for phase, month in starts.items():

@@ -37,7 +37,7 @@ def _broken(column, value, table=TABLES["attendance_2022_23"]):
         ("district_code", "430011", "leading zeros"),
         ("attendance_rate", "93.5", "percent"),
         ("attendance_rate", "much", "no number"),
-        ("attendance_rate", "", "empty cells"),
+        ("attendance_rate", "", "1 empty cell,"),
         ("attendance_rate", "-0.1", "-0.1"),
         ("students", "inf", "whole number"),
         ("students", "12.7", "whole number"),

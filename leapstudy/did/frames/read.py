@@ -16,6 +16,7 @@ import pandas as pd
 from pandas.api import types
 
 from leapstudy.core.errors import BadInput, bad_value
+from leapstudy.core.phrases import agree, counted
 
 NEVER = np.inf
 # Whole numbers from here on are codes, such as 202012 and 202101 for months: they count by their order.
@@ -173,8 +174,8 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
     missing = int(column.isna().sum())
     if missing:
         raise BadInput(
-            f"Column {name!r} has {missing:,} missing values in {len(column):,} rows. Drop those units or fill the "
-            "values yourself, so that it is your choice who is left out."
+            f"Column {name!r} has {counted(missing, 'missing value')} in {counted(len(column), 'row')}. "
+            "Drop those units or fill the values yourself, so that it is your choice who is left out."
         )
     plain = types.is_numeric_dtype(column) and not types.is_complex_dtype(column)
     if not plain and not all(isinstance(value, numbers.Real | Decimal) for value in column):
@@ -188,7 +189,7 @@ def numbers_of(frame: pd.DataFrame, name: str) -> np.ndarray:
         raise _too_large(name) from None
     if not np.isfinite(values).all():
         raise BadInput(
-            f"Column {name!r} has {int((~np.isfinite(values)).sum()):,} infinite values. Take them out first."
+            f"Column {name!r} has {counted(int((~np.isfinite(values)).sum()), 'infinite value')}. Take them out first."
         )
     return values
 
@@ -213,7 +214,9 @@ def _kinds(column: pd.Series) -> set[type]:
 def _times(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the times in order, as whole numbers, and each row's place among them."""
     if column.isna().any():
-        raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a time. Drop or mend them.")
+        raise BadInput(
+            f"Column {name!r} has {counted(int(column.isna().sum()), 'row')} without a time. Drop or mend them."
+        )
     _refuse_containers(column, name)
     is_ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
     if is_ordered:
@@ -257,7 +260,9 @@ def _check_order(column: pd.Series, name: str) -> None:
 
 def _coded(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
     if column.isna().any():
-        raise BadInput(f"Column {name!r} has {int(column.isna().sum()):,} rows without a unit. Drop or mend them.")
+        raise BadInput(
+            f"Column {name!r} has {counted(int(column.isna().sum()), 'row')} without a unit. Drop or mend them."
+        )
     _refuse_containers(column, name)
     if len(_kinds(column)) > 1:
         raise BadInput(f"Column {name!r} mixes numbers and text. Write every unit's code in one way: .astype(str).")
@@ -271,14 +276,14 @@ def _check_rows(row: np.ndarray, place: np.ndarray, units: int, times: int, colu
     counts = np.bincount(row * times + place, minlength=units * times).reshape(units, times)
     if (counts > 1).any():
         raise BadInput(
-            f"{int((counts > 1).sum()):,} pairs of {columns.unit!r} and {columns.time!r} have two rows or more. One "
-            "row a unit and time is needed: filter to one group, or aggregate first."
+            f"{counted(int((counts > 1).sum()), 'pair')} of {columns.unit!r} and {columns.time!r} with two "
+            "rows or more. One row a unit and time is needed: filter to one group, or aggregate first."
         )
     gaps = int((counts == 0).any(axis=1).sum())
     if gaps:
         raise BadInput(
-            f"{gaps:,} of {units:,} units lack a row in one of the {times} times. Keep those that have all: "
-            f"frame.groupby({columns.unit!r}).filter(lambda unit: len(unit) == {times})."
+            f"{gaps:,} of {units:,} units {agree(gaps, 'lacks', 'lack')} a row in one of the {times} times. "
+            f"Keep those that have all: frame.groupby({columns.unit!r}).filter(lambda unit: len(unit) == {times})."
         )
 
 
@@ -364,13 +369,13 @@ def _check_starts(values: np.ndarray, name: str, times: np.ndarray) -> None:
     below, part = values < 0, values % 1 != 0
     if times[0] > 0 and below.any():
         raise BadInput(
-            f"Column {name!r} has {int(below.sum()):,} rows with a start below zero, where no time is. Leave the cell "
-            "empty for never treated."
+            f"Column {name!r} has {counted(int(below.sum()), 'row')} with a start below zero, where no time is. "
+            "Leave the cell empty for never treated."
         )
     if part.any() and all(float(time).is_integer() for time in times):
         raise BadInput(
-            f"Column {name!r} has {int(part.sum()):,} rows with a start within a time, and the times are whole "
-            "numbers. Write the first time that counts as treated."
+            f"Column {name!r} has {counted(int(part.sum()), 'row')} with a start within a time, and the times are "
+            "whole numbers. Write the first time that counts as treated."
         )
 
 
@@ -409,8 +414,8 @@ def _first_given(
         unknown = other & ~later
         if unknown.any():
             raise BadInput(
-                f"Column {name!r} has {int(unknown.sum()):,} rows whose value is none of the times. Write starts as "
-                "the times are written, and leave the cell empty for never treated."
+                f"Column {name!r} has {counted(int(unknown.sum()), 'row')} whose value is none of the times. "
+                "Write starts as the times are written, and leave the cell empty for never treated."
             )
         number = np.array([place.get(value, NEVER) if pd.notna(value) else NEVER for value in column])
         number[later.to_numpy()] = float(clock[-1]) + LONGEST
