@@ -180,10 +180,12 @@ def clear(folder: Path) -> None:
 
 def _run_cells(run: Run, folder: Path, kernel: str, timeout: int, watch: Watch) -> Failure:
     """Execute, and write the notebook once, at the end; return the failure, or nothing."""
+    # papermill fills parameters into the braces of a path
+    source = str(run.notebook).replace("{", "{{").replace("}", "}}")
     try:
         with scratch_folder(sockets=True) as sockets:
             notebook = papermill.execute_notebook(
-                run.notebook,
+                source,
                 None,
                 run.parameters,
                 engine_name=ENGINE,

@@ -29,8 +29,8 @@ QUIET = Console(quiet=True)
 def run_cells(workspace, notebook_writer):
     """Return a function that runs cells as a notebook and gives its manifest; the kernel starts cold."""
 
-    def made(*cells, seconds=60, watch=None, kernel="python3"):
-        path = workspace / "notebooks" / "50_trouble.ipynb"
+    def made(*cells, seconds=60, watch=None, kernel="python3", folder="notebooks"):
+        path = workspace / folder / "50_trouble.ipynb"
         notebook_writer(path, ('result_path = ""', *cells))
         run = Run("50-trouble", path, {"result_path": ""}, "Trouble?")
         key = key_of(run, input_hashes())
@@ -52,6 +52,10 @@ def test_an_output_flood_is_stopped(run_cells, workspace, monkeypatch):
     cell, message, hint = _told(run_cells("while True:\n    print('x' * 10_000)"), workspace)
     assert cell == "cell 3" and message.startswith("printed more than") and "loop" in hint
     assert (workspace / "reports" / "50-trouble" / "failed.ipynb").stat().st_size < 4_000_000
+
+
+def test_a_folder_with_braces_in_its_name_is_a_name(run_cells):
+    assert run_cells("x = 1", folder="study {state} [x] {0} ñ").state == "done"
 
 
 def test_an_endless_cell_is_stopped(run_cells, workspace):
