@@ -9,18 +9,20 @@ import hashlib
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import venv
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+PYTHON, PIP = (BIN / (f"{name}.exe" if os.name == "nt" else name) for name in ("python", "pip"))
 STAMP = VENV / "installed.txt"
 RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-test.lock"
 SUPPORTED = ((3, 11), (3, 14))
@@ -35,6 +37,8 @@ WARM = ["--nbval-kernel-name", "leapstudy-warm", "--nbval-sanitize-with", "tests
 TWO = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "0"]
 # Imported before nbval, so that pytest's three processes do not compile a grammar for more than a second each.
 EARLY = ["-p", "leapstudy.batch"]
+# What an interrupted command ends with, as in a shell; one that a signal ended, with 128 and the signal's number.
+INTERRUPTED, BY_SIGNAL = 130, 128
 # Keeps one core busy for half a minute: it runs beside the commands after it, and what it says comes last.
 BESIDE = ["-m", "mypy"]
 
@@ -72,7 +76,7 @@ def is_installed(lock: Path) -> bool:
 def install(lock: Path) -> None:
     """Create `.venv` and install the locked versions (checked by hash) and the workspace itself."""
     print(f"Setting up .venv from {lock.name} (one to two minutes, once) ...", flush=True)
-    if not PYTHON.exists():
+    if not PIP.exists():  # pip comes last: without it the environment was begun and cut off
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
     # the lock file is complete, so that nothing is left to resolve; pip would byte-compile on one core only
@@ -146,6 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
         except subprocess.CalledProcessError as failure:
             print("Setting up failed; the lines above say why. Nothing else was run.", file=sys.stderr)
             return failure.returncode
+        except KeyboardInterrupt:
+            print("Interrupted while setting up. The same command goes on from there.", file=sys.stderr)
+            return INTERRUPTED
     env = {**os.environ, "JUPYTER_PATH": os.pathsep.join(filter(None, [str(SHARE), os.environ.get("JUPYTER_PATH")]))}
     return run_all(commands, extra, env)
 
@@ -157,12 +164,41 @@ def run_all(commands: list[list[str]], extra: list[str], env: dict[str, str]) ->
         line = [str(PYTHON), *command, *(extra if command is commands[-1] else [])]
         if command is BESIDE:
             beside.append(subprocess.Popen(line, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True))
-        elif code := subprocess.run(line, cwd=ROOT, env=env).returncode:
+        elif code := ended(line, env):
             break
     for process in beside:
+        if code > BY_SIGNAL:
+            process.kill()
         print(process.communicate()[0], end="", flush=True)
         code = code or process.returncode
     return code
+
+
+def ended(line: list[str], env: dict[str, str]) -> int:
+    """Run a command and return its exit code, as a shell does where a signal ended it.
+
+    It hears Ctrl-C from the terminal itself, and says what it left: killed meanwhile, it could not. SIGTERM is passed
+    on to it.
+    """
+    asked: list[bool] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def _pass_on(*_: object) -> None:
+        asked.append(True)
+        for process in running:
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, _pass_on)
+    try:
+        running.append(subprocess.Popen(line, cwd=ROOT, env=env))
+        if asked:  # while it was being started
+            running[0].terminate()
+        while True:
+            with suppress(KeyboardInterrupt):
+                code = running[0].wait()
+                return code if code >= 0 else BY_SIGNAL - code
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":
