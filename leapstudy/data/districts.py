@@ -1,6 +1,7 @@
 """Districts by slug, name or code, and the register of who had the program from when to when."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,16 @@ class District:
 
 
 def slug_of(code: str, name: str, unit: Unit) -> str:
-    """Return the slug of a unit: its name without what every name ends with, in lower case with hyphens."""
+    """Return the slug of a unit: its name without what every name ends with, in lower case with hyphens.
+
+    Letters lose their accents; a name without a letter of the Latin alphabet gives way to the code.
+    """
     if code in unit.known_as:
         return unit.known_as[code].slug
     short = name.removesuffix(unit.strip) if unit.strip else name
-    return re.sub(r"[^a-z0-9]+", "-", short.casefold()).strip("-")
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", short) if not unicodedata.combining(letter))
+    slug, by_code = (re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-") for text in (plain, code))
+    return slug or by_code
 
 
 def add_slugs(districts: pd.DataFrame, unit: Unit) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from leapstudy.core.errors import BadInput
 from leapstudy.data import find_district, load_facts, load_study, raw, treated_districts
 from leapstudy.data.clean import drop_late
 from leapstudy.data.describe import edition_differences, raw_means
+from leapstudy.data.districts import slug_of
 from leapstudy.data.load import _districts, _early, _late, _within
 from leapstudy.data.raw import read_bytes
 from leapstudy.data.state import load_state
@@ -152,6 +153,19 @@ def test_an_unknown_district_gets_a_suggestion(study, key, words):
     with pytest.raises(BadInput) as error:
         find_district(study.districts, key)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Española", "espanola"),
+        ("Cañon City Re-1", "canon-city-re-1"),
+        ("Straße & Söhne", "strasse-sohne"),
+        ("東区", "d-01"),
+    ],
+)
+def test_a_slug_keeps_the_letters_of_a_name_and_is_never_empty(study, name, slug):
+    assert slug_of("D-01", name, study.state.unit) == slug
 
 
 def test_slugs_are_unique_and_the_treated_have_theirs(study):
