@@ -103,9 +103,10 @@ def _table(track: str, entries: Sequence[Entry]) -> dict[str, Any]:
         "caption": (
             f"{counted(len(entries), 'run')}, the highest effect first{_effects(track, entries, len(panels))}."
             + (STAYED if any(item.status == EARLIER for item in entries) else "")
+            + (UNREAD if any(item.reading.verdict.kind in UNCLAIMED for item in entries if item.reading) else "")
         ),
-        "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero."
-        + (UNREAD if any(item.reading.verdict.kind in UNCLAIMED for item in entries if item.reading) else ""),
+        # of the picture, which phones leave out
+        "drawn": "A dot with its line is the estimate with its 95% interval, the thin line is zero.",
         "simulated": any(item.reading.simulated for item in entries if item.reading),
         "panels": panels,
     }
