@@ -77,7 +77,7 @@ def install(lock: Path) -> None:
     """Create `.venv` and install the locked versions (checked by hash) and the workspace itself."""
     print(f"Setting up .venv from {lock.name} (one to two minutes, once) ...", flush=True)
     if not PIP.exists():  # pip comes last: without it the environment was begun and cut off
-        venv.create(VENV, with_pip=True)
+        venv.create(VENV, symlinks=os.name != "nt", with_pip=True)  # a copy that still runs could not be written over
     STAMP.unlink(missing_ok=True)
     # the lock file is complete, so that nothing is left to resolve; pip would byte-compile on one core only
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--no-compile"]
