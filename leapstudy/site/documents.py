@@ -120,15 +120,18 @@ def report_slugs(out: Path, names: Sequence[str]) -> list[str]:
         If there is no result at all, a name is no district, or its run gave no effect.
     """
     results = {path.parent.name: load_result(path) for path in sorted(out.glob("*/result.json"))}
-    slugs = [slug for slug, result in results.items() if has_answer(result)]
-    if not slugs:
+    if not results:
         raise BadInput(f"There is no result in {out.name}/ yet. Run `leapstudy run` first.")
+    slugs = [slug for slug, result in results.items() if has_answer(result)]
     matches = [_slug(name, results) for name in names]
     for slug in matches:
         if slug in results and slug not in slugs:
             raise BadInput(
                 f"{slug} has no effect to report; {out.name}/{slug}/{PLAIN['en']} says why, and is all that there is."
             )
+    if not (matches or slugs):
+        places = ", ".join(f"{out.name}/{slug}/{PLAIN['en']}" for slug in list(results)[:2])
+        raise BadInput(f"No run in {out.name}/ has an effect to report; its plain page says why ({places}).")
     return matches or slugs
 
 

@@ -3,6 +3,7 @@ and a refusal breaks nothing.
 """
 
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -92,6 +93,15 @@ def test_a_district_of_which_nothing_can_be_said_is_answered_in_words_without_a_
     for name in ("windham", "Windham", "students-windham"):
         with pytest.raises(BadInput, match=r"students-windham has no effect to report; .*/students-windham/plain.html"):
             report_slugs(built, [name])
+
+
+def test_where_no_run_has_an_effect_a_report_says_so_and_not_that_nothing_ran(built, tmp_path):
+    with pytest.raises(BadInput, match="There is no result in .* yet"):
+        report_slugs(tmp_path, [])
+    shutil.copytree(built / "students-windham", tmp_path / "students-windham")
+    for names, words in ([], r"No run .*says why \(.*/students-windham/plain.html"), (["windham"], "has no effect to"):
+        with pytest.raises(BadInput, match=words):
+            report_slugs(tmp_path, names)
 
 
 def test_an_index_of_students_without_an_answer_names_what_it_is_made_of(workspace, tmp_path):
