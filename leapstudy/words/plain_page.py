@@ -120,7 +120,8 @@ def plain_page(reading: Reading, lang: str = "en") -> PlainPage:
 def unanswered_page(district: Mapping[str, str], lang: str = "en", why: str = "few") -> PlainPage:
     """Return the plain page of a district (code and name) without an effect, and `why` (`student_results.Reason`)."""
     say = catalog(lang)
-    name = say["everybody_students"] if district["code"] == "ALL" else short(district["name"])
+    own = _named(short(district["name"]), district["code"], say)
+    name = say["everybody_students"] if district["code"] == "ALL" else own
     keys = {"question": "question_students", "answer": f"answer_none_{why}", "unsaid": "unsaid_none"}
     sections = tuple(Section(key, say[f"h_{key}"], (say[text].format(name=name),)) for key, text in keys.items())
     return PlainPage(lang, say["title_students"].format(name=name), say["note"], sections)
@@ -134,7 +135,14 @@ def title(reading: Reading, lang: str = "en") -> str:
 
 def place_words(reading: Reading, say: dict[str, str]) -> str:
     """Return whose students or figures these are, in the page's language."""
-    return say["everybody_students"] if reading.track == "students" and reading.code == "ALL" else reading.name
+    if reading.track == "students" and reading.code == "ALL":
+        return say["everybody_students"]
+    return _named(reading.name, reading.code, say)
+
+
+def _named(name: str, code: str, say: dict[str, str]) -> str:
+    """Return a name, or in the page's language what a district without one is called by: its code."""
+    return say["place_by_code"].format(code=code) if name == catalog("en")["place_by_code"].format(code=code) else name
 
 
 def pager_words(reading: Reading, lang: str) -> str:

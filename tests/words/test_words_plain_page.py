@@ -430,6 +430,13 @@ def test_a_placebo_of_students_that_fails_is_named_for_its_lots():
     )
 
 
+def test_a_district_that_has_no_name_is_called_by_its_code_in_the_pages_language():
+    content = result(row(1.56, -1.2, 4.33, track="students", district="District 05", district_code="05"))
+    unanswered = unanswered_page({"code": "05", "name": "District 05"}, "es").text
+    assert "in District 05 then" in text(content) and "en el distrito 05" in text(content, "es")
+    assert "District 05" not in text(content, "es") + unanswered and "en el distrito 05" in unanswered
+
+
 def test_a_page_of_students_does_not_ask_for_students_and_calls_all_of_them_in_its_language():
     lots = row(3.31, 0.76, 5.86, role="placebo", track="students")
     everybody = {"track": "students", "district": "all districts with visits", "district_code": "ALL"}
