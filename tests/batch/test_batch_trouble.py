@@ -19,6 +19,7 @@ from leapstudy.batch.engine import INTERRUPT, Watch
 from leapstudy.batch.execute import CannotWrite
 from leapstudy.batch.executors import LocalPool, Work
 from leapstudy.batch.job import Run, input_hashes
+from leapstudy.batch.kernels import KERNEL
 from leapstudy.batch.manifest import key_of, read_manifest, stale_reasons
 
 pytestmark = pytest.mark.slow
@@ -26,10 +27,10 @@ QUIET = Console(quiet=True)
 
 
 @pytest.fixture
-def run_cells(workspace, notebook_writer):
-    """Return a function that runs cells as a notebook and gives its manifest; the kernel starts cold."""
+def run_cells(workspace, notebook_writer, light_kernel):
+    """Return a function that runs cells as a notebook, in a warm kernel as a batch does, and gives its manifest."""
 
-    def made(*cells, seconds=60, watch=None, kernel="python3", folder="notebooks"):
+    def made(*cells, seconds=60, watch=None, kernel=KERNEL, folder="notebooks"):
         path = workspace / folder / "50_trouble.ipynb"
         notebook_writer(path, ('result_path = ""', *cells))
         run = Run("50-trouble", path, {"result_path": ""}, "Trouble?")
@@ -55,7 +56,7 @@ def test_an_output_flood_is_stopped(run_cells, workspace, monkeypatch):
 
 
 def test_a_folder_with_braces_in_its_name_is_a_name(run_cells):
-    assert run_cells("x = 1", folder="study {state} [x] {0} ñ").state == "done"
+    assert run_cells("x = 1", kernel="python3", folder="study {state} [x] {0} ñ").state == "done"
 
 
 def test_an_endless_cell_is_stopped(run_cells, workspace):
@@ -109,8 +110,10 @@ def test_clients_are_made_one_after_the_other(monkeypatch):
     assert [item.result() for item in run] == [1, 1]
 
 
-def test_a_dead_kernel_is_told(run_cells, workspace):
-    cell, message, hint = _told(run_cells("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), workspace)
+@pytest.mark.parametrize("kernel", [KERNEL, "python3"])
+def test_a_dead_kernel_is_told(run_cells, workspace, kernel):
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    cell, message, hint = _told(run_cells(source, kernel=kernel), workspace)
     assert (cell, message) == ("cell 3", "the kernel died") and "memory" in hint
 
 
