@@ -282,7 +282,7 @@ def test_crossovers_of_a_draw_of_students(opened):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"unit": ["a", "a", "b"]}, "2 units|1 units more than once"),
+        ({"unit": ["a", "a", "b"]}, "2 units|1 unit more than once"),
         ({"phase": ["first", "first", "first"]}, "nobody is left to compare with"),
         ({"phase": ["first", "frist", WAITING]}, "Unknown phase of the draw: 'frist'. Did you mean 'first'"),
         ({"phase": ["first", "comparison", WAITING]}, "who is compared has the phase .waiting."),
@@ -338,7 +338,7 @@ def test_starts_around_which_the_files_do_not_lie_are_named(first, last):
 def test_a_list_of_students_whose_columns_slipped_shows_none_of_them(tmp_path):
     path = tmp_path / "draw.csv"
     pd.DataFrame({"unit": ["s"], "stratum": ["first"], "phase": ["TELLTALE1"]}).to_csv(path, index=False)
-    with pytest.raises(BadInput, match="The phase of 1 lines of draw.csv is none of first, waiting") as refused:
+    with pytest.raises(BadInput, match="The phase of 1 line of draw.csv is none of first, waiting") as refused:
         read_lottery(path, "student", {"first": "2021-11"})
     assert "TELLTALE" not in str(refused.value)
 

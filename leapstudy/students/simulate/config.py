@@ -66,6 +66,8 @@ class Offer(Part):
     crossover: float = Share
 
 
+# NumPy takes a step without a unit for a fault from now on.
+DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 # Codes that are numbers of their own.
 SEVEN = re.compile("[0-9]{7}")
 
@@ -163,7 +165,7 @@ class SimulationConfig(Part):
     @property
     def visit_months(self) -> np.ndarray:
         """The calendar months of first visits as ``datetime64[M]``, summer included."""
-        return np.arange(np.datetime64(self.visits.first), np.datetime64(self.visits.last) + 1)
+        return np.arange(np.datetime64(self.visits.first), np.datetime64(self.visits.last) + MONTH)
 
     @property
     def null_code(self) -> str:

@@ -25,7 +25,7 @@ from leapstudy.core.files import sha256_bytes, write_text_atomic
 from leapstudy.core.names import ALL_DISTRICTS, WAITING
 from leapstudy.students.contract import GRADES, SUPPORTS, VISIT_TYPES
 from leapstudy.students.simulate.blocks import Block, plans, simulate
-from leapstudy.students.simulate.config import DirtKind, SimulationConfig, WrongCodes, load_config
+from leapstudy.students.simulate.config import DAY, MONTH, DirtKind, SimulationConfig, WrongCodes, load_config
 
 Spoil = Callable[[pd.DataFrame, np.random.Generator, WrongCodes], pd.DataFrame]
 TYPE_SHARES = (0.60, 0.25, 0.15)
@@ -151,7 +151,7 @@ def _rows(
     """Return one row a student who is there to the end of the period."""
     first, last = config.months[months.start], config.months[months.stop - 1]
     who = np.flatnonzero(block.present[:, months.stop - 1])
-    end = np.datetime64(last + 1, "D") - 1
+    end = np.datetime64(last + MONTH, "D") - DAY
     return pd.DataFrame(
         {
             "who": who,
@@ -201,7 +201,7 @@ def _enrolled(block: Block, config: SimulationConfig) -> pd.DataFrame:
             "who": who,
             "outcome": "enrolled",
             "period_start": start.astype("datetime64[s]"),
-            "period_end": ((start + 1).astype("datetime64[D]") - 1).astype("datetime64[s]"),
+            "period_end": ((start + MONTH).astype("datetime64[D]") - DAY).astype("datetime64[s]"),
             "value": block.present.ravel().astype(float),
             "of": 1.0,
         }
