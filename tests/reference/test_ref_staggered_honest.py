@@ -136,8 +136,8 @@ def _problem(seed):
     return Problem(estimate, noise @ noise.T / 5, n_pre, n_post, weights)
 
 
-def _by_linear_programs(problem, m_bar, value):
-    """Judge a value by `moderndid`, which solves linear programs, in the form that it solves well.
+def _by_linear_programs(problem, m_bar, values):
+    """Judge two values by `moderndid`, which solves linear programs, in the form that it solves well.
 
     Version 0.2 leaves the earliest change out of the largest one: given the earliest period twice, it leaves out a
     change of nothing. Weights of zero become a millionth of the largest, and one effect after gets a second one.
@@ -151,7 +151,7 @@ def _by_linear_programs(problem, m_bar, value):
         covariance[-1, -1] = covariance[-2, -2]
     twice = np.append(0, np.arange(len(b))) if version("moderndid").startswith("0.2.") else np.arange(len(b))
     weights = np.where(weights == 0, 1e-6 * np.abs(weights).max(), weights)
-    where = {"grid_points": 2, "grid_lb": value / p.unit, "grid_ub": value / p.unit + 1e-11}
+    ends = np.asarray(values) / p.unit  # the whole grid, so that each end is judged by itself
     with quiet():
         found = didhonest.create_sensitivity_results_rm(
             b[twice],
@@ -162,9 +162,11 @@ def _by_linear_programs(problem, m_bar, value):
             m_bar_vec=[m_bar],
             l_vec=weights,
             alpha=0.05,
-            **where,
+            grid_points=2,
+            grid_lb=ends[0],
+            grid_ub=ends[1],
         )
-    return bool(np.isfinite(found["lb"][0]))
+    return [found["lb"][0] == ends[0], found["ub"][0] == ends[1]]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -172,9 +174,9 @@ def _by_linear_programs(problem, m_bar, value):
 def test_every_value_is_judged_as_linear_programs_judge_it(seed, m_bar):
     problem = _problem(seed)
     low, high = magnitudes_interval(problem, m_bar)
-    inside, outside = low + (high - low) * np.array([0.001, 0.5, 0.999]), (high - low) * 0.001
-    assert [_by_linear_programs(problem, m_bar, value) for value in inside] == [True] * 3
-    assert not any(_by_linear_programs(problem, m_bar, value) for value in (low - outside, high + outside))
+    for shares, held in (((0.001, 0.999), True), ((0.3, 0.7), True), ((-0.001, 1.001), False)):
+        values = low + (high - low) * np.array(shares)
+        assert _by_linear_programs(problem, m_bar, values) == [held, held], shares
 
 
 def test_the_leader_is_cut_where_another_candidate_would_overtake_it():
