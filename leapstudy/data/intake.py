@@ -302,8 +302,9 @@ def _rows_of(shape: Shape, source: Source, rows: pd.DataFrame) -> pd.DataFrame:
             f"{source.place}: {len(duplicates)} rows share unit, year and student group with another row; the first is "
             f"{', '.join(filter(None, (code, year, group)))}.{_differing(duplicates, rows)}{undated} Say "
             "which rows count: --keep COLUMN=VALUE, or "
-            f"`keep:` of {FILE}; or which sheets, --sheet NAME. Where a code is whole only with that of the larger "
-            f"unit, --column district_code='COLUMN{JOIN}COLUMN'."
+            f"`keep:` of {FILE}; or which sheets, --sheet NAME. Where rows are to be added up, such as a row a grade, "
+            "draft from one of them and write `add_up:` of the table in params/state.yml (docs/another-state.md). "
+            f"Where a code is whole only with that of the larger unit, --column district_code='COLUMN{JOIN}COLUMN'."
         )
     return base
 

@@ -130,7 +130,8 @@ def test_files_that_say_the_same_are_joined_and_files_that_disagree_are_refused(
 def test_rows_that_repeat_a_unit_and_year_are_refused_with_the_way_out():
     head = [*HEAD, "Charter"]
     rows = [head, *(["01", "A", "2019", "All Students", "5", "93.1%", charter] for charter in ("Y", "N"))]
-    with pytest.raises(BadInput, match=r"2 rows share unit.*differ in Charter \(Y, N\).*--keep COLUMN=VALUE"):
+    said = r"2 rows share unit.*differ in Charter \(Y, N\).*--keep COLUMN=VALUE.*`add_up:` of the table"
+    with pytest.raises(BadInput, match=said):
         _read(one=rows)
     spanish = [["District Code", "Año escolar", "Tasa"], ["01", "2017-2018", "0,93"], ["01", "2018-2019", "0,92"]]
     with pytest.raises(BadInput, match="No column of years is named: where there is one, --column year=COLUMN"):

@@ -173,7 +173,7 @@ def test_adding_to_the_treated_after_the_start_adds_to_the_effect():
         (lambda rows: rows.assign(id=rows["id"].astype(object).where(rows["id"] > 3, "x")), "mixes numbers and text"),
         (lambda rows: rows.assign(d=0), "No unit is treated"),
         (lambda rows: rows.assign(d=(rows["id"] < 3).astype(int)), "same in every time"),
-        (lambda rows: rows.assign(d=rows["d"] * 2), "must be 0 or 1"),
+        (lambda rows: rows.assign(d=rows["d"] * 2), "must be 0 or 1.*first_treated="),
         (lambda rows: rows.assign(d=rows["d"] * (rows["t"] != 2003)), "later untreated again"),
         (lambda rows: pd.concat([rows, rows[["y"]]], axis=1), "Two columns are called y"),
         (lambda rows: rows.assign(id=[[code] for code in rows["id"]]), "'id' holds lists or the like"),

@@ -360,7 +360,10 @@ def _flags(frame: pd.DataFrame, name: str) -> np.ndarray:
     column = frame[name]
     values = numbers_of(frame, name) if column.dtype != bool else column.to_numpy(dtype=float)
     if not np.isin(values, (0.0, 1.0)).all():
-        raise BadInput(f"Column {name!r} must be 0 or 1 (or False and True) in every row; it holds other numbers too.")
+        raise BadInput(
+            f"Column {name!r} must be 0 or 1 (or False and True) in every row; it holds other numbers too. A column of "
+            "the times when units start is named by first_treated=, with treated=None and post=None."
+        )
     return values.astype(bool)
 
 
