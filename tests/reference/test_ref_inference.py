@@ -11,7 +11,12 @@ from leapstudy.did.inference.compare import fit_rows, infer, long_rows
 from leapstudy.did.permutation import exact
 
 pytestmark = pytest.mark.reference
-sp = pytest.importorskip("statspai")
+
+
+@pytest.fixture(scope="module")
+def sp():
+    """Return the reference package, whose import takes a second that a worker without these tests does without."""
+    return pytest.importorskip("statspai")
 
 
 def panel(sample):
@@ -33,7 +38,7 @@ def sample(request, study):
 
 
 @pytest.mark.parametrize("name", ["conley_taber", "ferman_pinto"])
-def test_few_treated_as_in_statspai(sample, name):
+def test_few_treated_as_in_statspai(sp, sample, name):
     """With residuals under the estimate itself, as in the papers, StatsPAI's interval is ours.
 
     StatsPAI lets the fitted variance rise with size, as it does among the Alliance districts; ours stops at flat,
@@ -61,7 +66,7 @@ def test_few_treated_as_in_statspai(sample, name):
     assert ours.p_value == pytest.approx(p, abs=1e-12)
 
 
-def test_permutation_as_in_statspai(sample):
+def test_permutation_as_in_statspai(sp, sample):
     """Its randomization inference enumerates every assignment when there are few."""
     changes = np.concatenate([sample.change_treated, sample.change_comparison])
     rows = pd.DataFrame({"y": changes, "d": [1] + [0] * (len(changes) - 1)})
@@ -73,7 +78,7 @@ def test_permutation_as_in_statspai(sample):
     assert ours.p_value == pytest.approx(theirs["p_value"], abs=1e-10)
 
 
-def test_synthetic_did_of_proposition_99():
+def test_synthetic_did_of_proposition_99(sp):
     """Arkhangelsky et al. (2021), as their package prints it: -15.60383."""
     rows = sp.datasets.california_prop99()
     assert rows.attrs["simulated"] is False

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from moments_twin import moments_of
 from scipy import stats
-from statspai import anderson_rubin_ci
 
 from leapstudy.did.lottery.rollout import rollout
 from leapstudy.did.lottery.visited import anderson_rubin
@@ -40,6 +39,8 @@ def test_weight_one_is_callaway_and_santanna_with_those_not_yet_treated():
 
 @pytest.mark.parametrize("strength", [0.8, 0.3])
 def test_the_anderson_rubin_set_is_that_of_another_package(strength):
+    from statspai import anderson_rubin_ci  # takes a second, which a worker without this test does without
+
     rng = np.random.default_rng(4)
     n, z = 300, np.repeat([0.0, 1.0], 150)
     shock = rng.normal(size=n)
