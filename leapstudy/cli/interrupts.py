@@ -43,11 +43,12 @@ def listening() -> Iterator[None]:
 
 
 def _interrupt() -> None:
+    # not by SIGINT, which a shell lets commands in its background ignore
     if hasattr(signal, "pthread_kill"):
-        # ends a system call that the main thread waits in, as the terminal's own does
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        # ends a system call that the main thread waits in, as a signal from outside does
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
     else:
-        interrupt_main()
+        interrupt_main(signal.SIGTERM)
 
 
 def of_interrupt(error: BaseException | None) -> bool:
