@@ -97,10 +97,8 @@ def _typed(column: PublishedColumn, cells: pd.Series) -> tuple[pd.Series, str]:
     """Return the cells as the column's kind, and what is wrong with them."""
     blank = (cells == "") | cells.isin([*column.suppressed, *column.bounded])
     if (cells == "").any() and not column.blank:
-        return (
-            cells,
-            f"column {column.name!r} has {counted(int((cells == '').sum()), 'empty cell')}, and none is allowed there.",
-        )
+        empty = counted(int((cells == "").sum()), "empty cell")
+        return cells, f"column {column.name!r} has {empty}, and none is allowed there."
     if column.kind == "text":  # names as published hold doubled spaces
         cells = cells.str.split().str.join(" ")
     if column.kind not in NUMERIC:
